@@ -1,7 +1,7 @@
 """Find, schedule, watch, steer and explain the learning rate of a training.
 
-Names are loaded when they are first used, so `import learnrate` costs next to nothing and pulls
-in neither torch nor numpy.
+Names are loaded when they are first used, so `import learnrate` takes almost no time and loads neither
+torch nor numpy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m learnrate` is `learnrate`, which `torchrun -m` needs."""
+"""`python -m learnrate` runs `learnrate`; `torchrun -m` needs it."""
 
 from learnrate.cli import main
 

@@ -30,7 +30,7 @@ __all__ = [
     "style",
 ]
 
-# Okabe and Ito 2008: told apart with every common kind of colour vision.
+# Okabe and Ito 2008: distinguishable with every common kind of colour vision.
 MEASURED = "#0072B2"
 BEST = "#00805D"
 CHOSEN = "#D55E00"

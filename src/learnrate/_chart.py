@@ -67,7 +67,7 @@ class Axis:
     """One axis of a panel.
 
     Attributes:
-        label: what it shows, with the unit if there is one.
+        label: what the axis shows, with the unit if there is one.
         low: where it starts; None leaves that to the data.
         high: where it ends; None leaves that to the data.
         log: whether it is logarithmic.
@@ -183,7 +183,7 @@ class VerticalLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Crosses:
-    """Crosses at a share of the panel's height, for what has a place on x and no value."""
+    """Crosses at a share of the panel's height, for points that have a place on x but no value."""
 
     x: ArrayLike
     colour: Colour
@@ -193,7 +193,7 @@ class Crosses:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """Bold words to the left of a point and below it."""
+    """Bold text to the left of a point and below it."""
 
     x: float
     y: float
@@ -275,7 +275,7 @@ def describe(result: object, *_: Any) -> Chart:
     needs to know the description.
 
     Raises:
-        TypeError: nobody has registered a description for results of this type.
+        TypeError: no description is registered for results of this type.
     """
     raise TypeError(f"no chart is described for {type(result).__name__}.")
 

@@ -60,7 +60,7 @@ def did_you_mean(name: str, known: Iterable[str], quote: str = "") -> str:
 
 
 def kind_of(value: object) -> str:
-    """What an error calls a value whose content does not matter: "None", or "a list"."""
+    """The name of a value in an error message that does not show its content: "None", or "a list"."""
     if value is None:
         return "None"
     name = type(value).__name__

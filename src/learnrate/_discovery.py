@@ -1,4 +1,4 @@
-"""Parts of a package that are found by looking: one public module each, with one constant."""
+"""Parts of a package that are found by listing its modules: one public module each, with one constant."""
 
 from __future__ import annotations
 

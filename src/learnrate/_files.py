@@ -44,8 +44,8 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: if writing fails or is killed, the old file remains.
 
-    A symbolic link stays, and the file that it points to is replaced. A device or a pipe is
-    written to. Of several ranks only the first writes.
+    A symbolic link stays, and the file that it points to is replaced. Devices and pipes can be written
+    to. Of several ranks only the first writes.
 
     Raises:
         FileError: the file cannot be written.
@@ -123,7 +123,7 @@ def check_readable(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return  # whoever reads it says so
+        return  # the reader will report it
     except (
         OSError,
         ValueError,

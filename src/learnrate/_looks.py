@@ -1,4 +1,4 @@
-"""When to look at the rows of a live run: often at first, later in proportion to their number."""
+"""When to check the rows of a live run: often at first, and less often the more rows there are."""
 
 from __future__ import annotations
 

@@ -37,13 +37,13 @@ class ProgressBar:
             self._live.close()
 
     def expect(self, total: int) -> None:
-        """Say how many updates are to be made, once this is known."""
+        """Set how many updates will be made, once this is known."""
         self._total = total
         if self._live is not None:
             self._live.expect(total)
 
     def show(self, done: int, stage: str) -> None:
-        """Show that `done` updates are made, and what is going on."""
+        """Show that `done` updates are made, and the current stage."""
         if not self._shown:
             return
         if self._live is None and time.monotonic() - self._start > _SHOWN_AFTER:

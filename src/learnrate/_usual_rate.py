@@ -1,8 +1,8 @@
 """The best rate that an optimizer like Adam usually has, from the sizes of its weights alone.
 
-Such an optimizer changes every weight by about its rate in one update. The change of a matrix of m
-rows and n columns has a spectral norm of at most `rate * sqrt(m * n)`. What matters is how large this
-is beside the spectral norm of the matrix itself (Yang, Simon and Bernstein 2023, arXiv:2310.17813).
+Such an optimizer changes every weight by about its rate in one update. The change of a matrix of m rows
+and n columns has a spectral norm of at most `rate * sqrt(m * n)`. What matters is how large this is
+relative to the spectral norm of the matrix itself (Yang, Simon and Bernstein 2023, arXiv:2310.17813).
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def sample_stride(parameters: Sequence[torch.Tensor]) -> int:
 
 
 def usual_square(parameters: Sequence[torch.Tensor]) -> float:
-    """The square of the norm of the sampled weights if matrices had variance 1 / inputs."""
+    """The square of the norm that the sampled weights would have if matrices had variance 1 / inputs."""
     chosen, stride = _on_one_device(parameters)
     return float(sum(parameter.shape[0] / stride for parameter in chosen if parameter.ndim > 1))
 

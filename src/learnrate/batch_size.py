@@ -25,10 +25,10 @@ class ScheduledBatchSampler(Sampler[list[int]]):
         loader = DataLoader(dataset, batch_sampler=ScheduledBatchSampler(
             len(dataset), "256 * warmup(20%, start=0.125) >> constant()", total_steps=10_000))
 
-    The batch of a step has `round(schedule(step))` examples, rounded to `multiple_of`. The examples
-    are read in passes, each in a new order; a batch at the end of a pass is filled from the next one.
-    Which examples a step has depends on the seed and the step alone. So a resumed run gets the batches
-    it would have had, whatever the workers of the loader had fetched ahead.
+    The batch of a step has `round(schedule(step))` examples, rounded to `multiple_of`. The examples are
+    read in passes, each in a new order; a batch at the end of a pass is filled from the next one. The
+    examples of a step depend only on the seed and the step. So a resumed run gets the batches that it
+    would have had, even if the workers of the loader had fetched ahead.
 
     Args:
         examples: the number of examples of the dataset, at least 1.
@@ -90,7 +90,7 @@ class ScheduledBatchSampler(Sampler[list[int]]):
         self._first = 0
 
     def start_at(self, step: int) -> None:
-        """Begin every later pass through the loader at a step, such as `run.next_step`.
+        """Make every later pass through the loader begin at a step, such as `run.next_step`.
 
         Raises:
             ArgumentError: the step is not within the run.

@@ -130,9 +130,9 @@ def branch_decays(
 ) -> Branches:
     """Train once at a stable rate, and compare decays that branch off it.
 
-    The stable run is trained once for each seed. At each of `steps` every decay is trained from the
-    state reached there, on the same batches; then that state is restored to the last bit. So decays differ
-    in nothing else, and a further decay costs its own length alone. The task is left as it was.
+    The stable run is trained once for each seed. At each of `steps` every decay is trained from the state
+    reached there, on the same batches; then that state is restored to the last bit. So the decays differ
+    in nothing else, and a further decay costs only its own length. The task is left as it was.
 
     Args:
         task: what is trained.

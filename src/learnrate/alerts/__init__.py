@@ -1,6 +1,6 @@
 """Alerts: findings and ends of runs, sent to a person who is not looking at the dashboard.
 
-They are sent from where the store is read, not from the training, which never waits for them.
+They are sent by the process that reads the store, so training never waits for them.
 """
 
 from learnrate._errors import AlertError

@@ -1,4 +1,4 @@
-"""An alert, and its words for chats, mails and programs."""
+"""An alert, and its text for chats, mails and programs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AlertFormat(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """A finding about a run, or that a run ended badly.
+    """A finding about a run, or the news that a run diverged, failed or was lost.
 
     Attributes:
         run: the run's id.

@@ -12,7 +12,7 @@ __all__ = ["QuietTimes"]
 
 @dataclass(frozen=True)
 class QuietTimes:
-    """A part of each day in which no alert is sent; what is found then is sent afterwards.
+    """A part of each day in which no alert is sent; alerts of this time are sent afterwards.
 
     Args:
         begin: its first minute, by the clock of this machine.

@@ -56,7 +56,7 @@ def _print_what_has_no_encoding() -> None:
 
 
 def _printable(text: str) -> str:
-    """A message without the characters that change a terminal, which a file may have put in."""
+    """A message without control characters, which may come from a file."""
     return "".join(
         letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text
     )

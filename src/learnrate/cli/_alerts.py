@@ -1,4 +1,4 @@
-"""`learnrate alerts`: send findings and bad ends of runs to a person who is not looking."""
+"""`learnrate alerts`: send findings, and runs that diverged, failed or were lost, to a person."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def learnrate(
 
 
 def app_for(words: Sequence[str]) -> typer.Typer:
-    """The application, with no command but the one that the first word names, if it names one.
+    """The application, with only the command that the first word names, or with all if it names none.
 
     Typer takes a tenth of a second to build all commands from their signatures.
     """

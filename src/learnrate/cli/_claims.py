@@ -1,4 +1,4 @@
-"""`learnrate claims`: what is said about learning rates, and the commands that test it."""
+"""`learnrate claims`: statements about learning rates, and the commands that test them."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _stored(claim: Claim, folder: Path | None, *, full: bool | None = None) -> O
 
 
 def _summary(claim: Claim, quick: Outcome | None, full: Outcome | None) -> dict[str, Any]:
-    """The leading keys of `run --json`; null for those that only a test gives, if there is none."""
+    """The first keys of `run --json`; those that need a test are null if there is none."""
     from learnrate.claims import quick_and_full  # noqa: PLC0415 - loads torch
 
     tested = full or quick

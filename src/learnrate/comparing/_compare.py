@@ -1,4 +1,4 @@
-"""The comparison: a plan and a run at its rate, and runs without a rate, all of the same cost."""
+"""The comparison: a plan and a run at its rate against runs of other optimizers, at equal cost."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def compare(
 ) -> Comparison:
     """Compare the planned rate with optimizers that need no rate, at equal cost.
 
-    For each seed a plan is made and a run is trained at its rate. What the plan cost counts: every
-    other optimizer makes as many updates as the plan and the run together, in one longer run. It
-    trains as its authors recommend, with the weight decay of the task's parameter groups. All runs
-    with one seed have the same initial weights and the same order of the data. So the final losses
-    are compared seed by seed:
+    For each seed a plan is made and a run is trained at its rate. The cost of the plan counts: every
+    other optimizer makes as many updates as the plan and the run together, in one longer run. It trains
+    as its authors recommend, with the weight decay of the task's parameter groups. All runs with one seed
+    have the same initial weights and the same order of the data. So the final losses are compared seed by
+    seed:
 
         difference = final loss of the other optimizer - final loss at the planned rate
 
@@ -140,7 +140,7 @@ def compare(
         for tuning_free in chosen:
             try:
                 others.append(_other(trainer, task, tuning_free, lengths, sgd=sgd))
-            except TaskError as error:  # what this optimizer cannot do with the task
+            except TaskError as error:  # this optimizer does not work with the task
                 left_out[tuning_free.name] = str(error)
     return Comparison(
         task=task.name,

@@ -28,7 +28,7 @@ _VERSION = 1
 
 
 class Standing(StrEnum):
-    """How an optimizer compares with the planned rate."""
+    """Whether an optimizer ends lower or higher than the planned rate."""
 
     LOWER = "lower"
     HIGHER = "higher"
@@ -38,7 +38,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One whole run of a contestant.
+    """One whole run of a compared method.
 
     Attributes:
         seed: the seed of the weights, the batches and every draw.
@@ -48,7 +48,7 @@ class ComparedRun:
         seconds: how long the run took, without the plan.
         peak: the planned rate; None for an optimizer that needs none.
         error: what a failed run raised; empty otherwise.
-        run: its id in the store; None if it was not recorded, or was known from before.
+        run: its id in the store; None if it was not recorded, or was read from the journal.
     """
 
     seed: int

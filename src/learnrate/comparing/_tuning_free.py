@@ -32,7 +32,7 @@ _MOMENTUM = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class TuningFree:
-    """An optimizer that its authors offer as one without a rate to choose.
+    """An optimizer that, according to its authors, needs no choice of a rate.
 
     Attributes:
         name: what the authors call it.
@@ -41,7 +41,7 @@ class TuningFree:
         adam: the class, for a task whose optimizer scales every weight's gradient, such as AdamW.
         sgd: the class for a task with SGD.
         shape: the shape of the schedule that the authors recommend; it is multiplied by `lr`.
-        lr: the rate at which the authors leave each class, by the class's name.
+        lr: the rate that the authors recommend for each class, by the class's name.
         source: where the method is published.
         settings: further arguments of a class, by its name.
         warms_up: whether the optimizer itself warms up over 5 % of the run.
@@ -113,7 +113,7 @@ class TuningFree:
                 if (trained := _trained(group["params"]))
             ]
         )
-        with contextlib.redirect_stdout(None):  # some print what they do
+        with contextlib.redirect_stdout(None):  # some optimizers print messages
             optimizer: torch.optim.Optimizer = kind(parameters, **settings)
         if self.averages:
             _judge_by_average(optimizer, module.PolynomialDecayAverager(model))

@@ -26,10 +26,10 @@ class Controlled:
         lr(step) = peak * (shape(step) * (f_1 * f_2 * ...)),   peak * shape the schedule
 
     Controllers and schedule do not depend on each other, so a run can warm up, then cut the rate at
-    plateaus, under any decay. Take the rate from `lr(step)`, make the update, then call `observe`
-    with its loss. What the controllers decide holds from the next step on. Every change is kept in
-    `changes` with its reason. In a run of several processes, give every process the same loss (the
-    mean over all of them), and they decide alike.
+    plateaus, under any decay. Take the rate from `lr(step)`, make the update, then call `observe` with
+    its loss. Decisions of the controllers take effect at the next step. Every change is kept in `changes`
+    with its reason. In a run of several processes, give every process the same loss (the mean over all of
+    them), so that all decide alike.
 
     In torch and transformers a plateau scheduler and a warm-up overwrite each other
     (pytorch#68978, transformers#29417).
@@ -95,7 +95,7 @@ class Controlled:
 
     @property
     def factor(self) -> float:
-        """The number that the schedule is multiplied with at the next step."""
+        """The number that the schedule is multiplied by at the next step."""
         return math.prod(state.factor for state in self._states.values())
 
     def lr(self, step: int) -> float:

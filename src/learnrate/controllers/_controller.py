@@ -77,7 +77,7 @@ class Decision:
     """The answer of a controller.
 
     Attributes:
-        factor: what the schedule is multiplied with from the next update on: the product of all
+        factor: what the schedule is multiplied by from the next update on: the product of all
             changes so far, not the last one; at least 0.
         reason: why the factor changed, in words; empty if it did not change.
     """
@@ -96,7 +96,7 @@ class ControllerState:
     """All that a controller remembers: frozen, equal by value, written as JSON.
 
     Attributes:
-        factor: what the schedule is multiplied with.
+        factor: what the schedule is multiplied by.
 
     Raises:
         ArgumentError: the factor is negative or not finite.
@@ -135,9 +135,9 @@ S = TypeVar("S", bound=ControllerState)
 class Controller(ABC, Generic[S]):
     """A pure policy: options, and a rule from a state and an observation to a decision.
 
-    It holds no optimizer. The same state and observation give the same decision, so `replay` can
-    tell what a controller would have done on a stored run. A subclass is a frozen dataclass, and
-    abstract or final: to change a controller, wrap it, as `Bounded` does.
+    It holds no optimizer. The same state and observation give the same decision, so `replay` can compute
+    what a controller would have done on a stored run. A subclass is a frozen dataclass, and abstract or
+    final: to change a controller, wrap it, as `Bounded` does.
 
     Examples:
         >>> from learnrate.controllers import Plateau
@@ -285,11 +285,11 @@ def replay(
 ) -> tuple[RateChange, ...]:
     """The changes that a controller would have made on a stored run.
 
-    They do not tell how the run would have continued: after the first change the stored losses
-    are those of another run.
+    They do not show how the run would have continued: after the first change, the stored losses no longer
+    apply.
 
     Args:
-        controller: the controller to ask.
+        controller: the controller to apply.
         observations: the observations of the run, with rising steps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The evidence of a controller's test: recent values in batch means, and when they count."""
+"""The evidence of a controller's test: batch means of recent values, and from when on values count."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 StateType = TypeVar("StateType", bound="EvidenceState")
 
-BATCHES = 16  # a test needs at least so many batch means; at most twice as many are kept
+BATCHES = 16  # the least number of batch means for a test; at most twice as many are kept
 
 NOT_OPTIMAL = "this does not show that now is the best moment for the rest of the run"
 
@@ -68,7 +68,7 @@ class BatchMeans:
         Args:
             value: a finite number.
             keep: the share of all values so far that is kept, the most recent ones.
-            at_least: the number of values that are kept whatever `keep` says.
+            at_least: the number of values that are kept regardless of `keep`.
         """
         partial, filled = self.partial + value, self.filled + 1
         if filled < self.size:
@@ -141,7 +141,7 @@ class EvidenceState(ControllerState):
         """The state after a change, with no evidence.
 
         Args:
-            factor: what the rate is multiplied with.
+            factor: what the rate is multiplied by.
             step: the last update at the old rate.
             cooldown: steps after the change before numbers count again.
         """

@@ -37,15 +37,15 @@ class HyperGradient(StepSizeController[StepSizeState]):
 
         lr <- lr + beta <g', d>
 
-    as the paper states first; its beta has the unit of a rate over a squared gradient. The rate is
-    the schedule times the factor of this controller. It holds for any optimizer, d being what it
+    which is the first rule of the paper; its beta has the unit of a rate over a squared gradient. The
+    rate is the schedule times the factor of this controller. It holds for any optimizer, d being what it
     subtracts per unit of rate, with momentum and weight decay.
 
-    Observations need the signals `alignment`, or `hypergradient` and `lr` for the additive rule.
-    `attach` and `train` measure them; in a loop without a run `measured_step` does. An update without
-    them changes nothing. The change is made after the gradient was used, one update later than in
-    the paper. The method looks one update ahead, and is known to settle at rates that are too low
-    for a long run (Wu et al. 2018, arXiv:1803.02021); compare before you rely on it.
+    Observations need the signals `alignment`, or `hypergradient` and `lr` for the additive rule. `attach`
+    and `train` measure them; in a loop without a run `measured_step` does. An update without them changes
+    nothing. The change is made after the gradient was used, one update later than in the paper. The
+    method looks only one update ahead, and is known to end at rates that are too low for a long run (Wu
+    et al. 2018, arXiv:1803.02021); compare before you rely on it.
 
     Args:
         beta: the rate of the rate.

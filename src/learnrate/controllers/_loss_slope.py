@@ -32,15 +32,15 @@ class LossSlope(RecentShareTest):
     once `min_samples` losses are kept. Scaling all losses or adding a constant changes nothing.
     NaN and infinite losses are ignored.
 
-    A fall that is not shown is not refuted: slow progress under much noise looks like none. The
-    chance of a change while the loss still falls is the chance of missing the slope. Raise
-    `min_samples` for a noisy loss, or use `Plateau`, which acts only on refuted progress.
+    If the test does not show a fall, that does not refute it: slow progress with much noise looks like
+    none. The probability of a change while the loss still falls is that of missing the slope. Raise
+    `min_samples` for a noisy loss, or use `Plateau`, which acts only if progress is refuted.
 
     The answer is "no more progress at this rate", *not* "a lower rate is the best now". The latter
     depends on how much of the run is left.
 
     Args:
-        factor: what the rate is multiplied with: below 1 lowers it, above 1 raises it.
+        factor: what the rate is multiplied by: below 1 lowers it, above 1 raises it.
         confidence: the confidence of the one-sided test that the loss falls, above 0.5 and below
             1.
         keep: the most recent share of the losses that counts, above 0 and below 1.

@@ -24,7 +24,7 @@ __all__ = ["Plateau", "PlateauState"]
 
 _KEPT_SHARE = 0.5  # while undecided, the most recent half of the evidence is kept
 _START_MEANS = 5  # the median of as many batch means is the loss at the start
-_GROWTH = 1.5  # each further test waits for half as much evidence again, so there are few tests
+_GROWTH = 1.5  # of the evidence from one test to the next, so that there are few tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,28 +62,26 @@ class Plateau(Controller[PlateauState]):
     - p < significance: a plateau. The factor is applied, evidence starts afresh.
     - p < significance for the falling -z_i: the required progress is shown. Evidence starts
       afresh (and `factor_on_progress` is applied, if given).
-    - otherwise the noise hides the answer. The evidence grows by half before the next test, so a
+    - otherwise the noise is too large to decide. The evidence grows by half before the next test, so a
       noisy loss takes longer instead of causing a cut by chance.
 
     If the progress is exactly the required one, a test cuts with a chance of about `significance`,
-    whatever the noise; with more progress, far less often. Measured at the default 0.01, with 5 %
-    noise of lag-one correlation 0 / 0.5 / 0.9: 0.5 / 1.3 / 2 % of windows of 100 and of 200, but
-    0.2 / 1.4 / 6 % of windows of 20. The correlation time of the noise must be short against
-    window / 16. One lucky or unlucky value has the weight of one rank. A plateau after steady
-    progress is found within a window if the noise is 0.5 % of the fall, within about 8 windows at 5 %
-    and 11 at 20 %. To find it sooner, require more `improvement` or use longer windows. NaN and infinite
-    losses are ignored; a reason says how many were left out. Scaling all losses, or adding a number
-    to them, changes nothing. A noisy loss that has never fallen has made no progress that could end,
-    and causes a cut only if it rises; one that never changes causes a cut. Of a loss that falls over
-    decades, give the logarithm.
+    whatever the noise; with more progress, far less often. Measured at the default 0.01, with 5 % noise
+    of lag-one correlation 0 / 0.5 / 0.9: 0.5 / 1.3 / 2 % of windows of 100 and of 200, but 0.2 / 1.4 / 6
+    % of windows of 20. The correlation time of the noise must be short against window / 16. A single
+    extreme value has the weight of one rank. A plateau after steady progress is found within a window if
+    the noise is 0.5 % of the fall, within about 8 windows at 5 % and 11 at 20 %. To find it sooner,
+    require more `improvement` or use longer windows. NaN and infinite losses are ignored; a reason says
+    how many were left out. Scaling all losses, or adding a number to them, changes nothing. A noisy loss
+    that has never fallen causes a cut only if it rises; a loss that never changes causes a cut. If a loss
+    falls over several decades, pass its logarithm.
 
     The answer is "no more progress at this rate", *not* "a lower rate is the best now". A cut
     almost always lowers the loss at once; the best moment for it depends on how much of the run is
     left.
 
     Args:
-        factor: what the rate is multiplied with at a plateau: below 1 lowers it, above 1 raises
-            it.
+        factor: what the rate is multiplied by at a plateau: below 1 lowers it, above 1 raises it.
         window: losses before the first test, at least 10. Use hundreds for one loss per update, 10 to
             20 for one validation per epoch.
         improvement: the required progress, as a share of the fall from the first losses until now
@@ -93,7 +91,7 @@ class Plateau(Controller[PlateauState]):
         warmup: steps before the first loss counts. The fall is still counted from the first loss of
             all, so a loss that fell only in the warm-up has a plateau after it.
         cooldown: steps after a change before losses count again.
-        factor_on_progress: what the rate is multiplied with when progress is shown; None leaves
+        factor_on_progress: what the rate is multiplied by when progress is shown; None leaves
             it unchanged.
 
     Raises:

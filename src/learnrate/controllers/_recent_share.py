@@ -83,4 +83,4 @@ class RecentShareTest(Controller[EvidenceState]):
 
     @abstractmethod
     def _reason_to_change(self, state: EvidenceState) -> str | None:
-        """Why the test says that the rate is to change; None if it does not say so."""
+        """Why the rate should change according to the test; None if it should not."""

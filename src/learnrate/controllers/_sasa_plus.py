@@ -1,8 +1,8 @@
 """SASA+: change the rate once the parameters have become stationary at it.
 
-There is no test by the sign of the inner product of successive gradients (Pflug's test). It is
-provably inadequate already on quadratics (Pesme, Dieuleveut and Flammarion 2020,
-arXiv:2007.00534), and in simulation it detects many transients late, or never.
+There is no test by the sign of the inner product of successive gradients (Pflug's test). It is provably
+inadequate even on quadratics (Pesme, Dieuleveut and Flammarion 2020, arXiv:2007.00534), and in simulation
+it detects many transients late, or never.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _SIGNALS = ("inner", "lr", "squared")
 class SasaPlus(RecentShareTest):
     """Multiply the rate by `factor` once a necessary condition of stationarity is met.
 
-    With an update x' = x - lr d, the squared norm of the parameters stays where it is on average
-    exactly if E<x, d> = (lr / 2) E|d|^2. Written with the parameters *after* the update,
+    With an update x' = x - lr d, the squared norm of the parameters stays the same on average if and only
+    if E<x, d> = (lr / 2) E|d|^2. Written with the parameters *after* the update,
 
         delta = <x', d> + (lr / 2) |d|^2,   E delta = 0 at stationarity
 
@@ -55,7 +55,7 @@ class SasaPlus(RecentShareTest):
     latter depends on how much of the run is left.
 
     Args:
-        factor: what the rate is multiplied with: below 1 lowers it, above 1 raises it.
+        factor: what the rate is multiplied by: below 1 lowers it, above 1 raises it.
         confidence: the confidence of the interval, above 0.5 and below 1. A *higher* one changes
             the rate sooner.
         keep: the most recent share of the deltas that counts, above 0 and below 1.

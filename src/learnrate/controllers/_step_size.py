@@ -21,7 +21,7 @@ class StepSizeState(ControllerState):
     """The state of a controller that sets the rate at every update.
 
     Attributes:
-        pending: the log of what the factor is to be multiplied with, and was not yet.
+        pending: the log of what the factor should still be multiplied by.
     """
 
     pending: float = 0.0
@@ -36,10 +36,10 @@ StateType = TypeVar("StateType", bound=StepSizeState)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSizeController(Controller[StateType], Generic[StateType]):
-    """A controller that asks for another factor after every update.
+    """A controller whose target factor changes with every update.
 
-    The factor follows once it is to change by at least the share `resolution`, so that a long run
-    has some hundred changes and not one for each update.
+    The factor changes once it differs from its target by at least the share `resolution`, so that a
+    long run has a few hundred changes instead of one for each update.
     """
 
     resolution: float = 0.05
@@ -72,7 +72,7 @@ class StepSizeController(Controller[StateType], Generic[StateType]):
 
     @abstractmethod
     def _measured(self, state: StateType, observation: Observation) -> tuple[StateType, float]:
-        """The state after an update, and the log of what the factor is to be multiplied with."""
+        """The state after an update, and the log of what the factor should be multiplied by."""
 
     @abstractmethod
     def _reason(self, state: StateType, observation: Observation) -> str:

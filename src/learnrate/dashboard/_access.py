@@ -1,4 +1,4 @@
-"""Who may use the dashboard: the token, the cookie, and the host names it answers to.
+"""Access to the dashboard: the token, the cookie, and the accepted host names.
 
 The printed URL contains the token. The first request with it is answered with a cookie. The
 cookie's value is derived from a secret file of the user, so that an open page still works after a
@@ -63,7 +63,7 @@ class Access:
 
 
 def access_for(host: str, port: int, place: str, *, read_only: bool) -> Access:
-    """The access to a dashboard, with a new token, and a key that stays the same after a restart.
+    """The access to a dashboard, with a new token, and a key that does not change at a restart.
 
     Args:
         host: the address it listens at.

@@ -1,4 +1,4 @@
-"""The application: request guard, API, pages, and one form for all errors."""
+"""The application: request guard, API, pages, and a common form of errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["make_app"]
 
 class _Static(StaticFiles):
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Let browsers check each time, so that they see an upgrade; unchanged files cost a 304."""
+        """Make browsers check each time for a newer file; the answer for unchanged files is a 304."""
         response = super().file_response(*args, **kwargs)
         response.headers["cache-control"] = "private, no-cache"
         return response

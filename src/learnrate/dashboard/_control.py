@@ -90,7 +90,7 @@ def preview_rates(
 
 
 def _group_of(request: EditRequest | None, edited: Edited) -> int | None:
-    """The parameter group that an edit changes, which an undo has from the edit that it takes back."""
+    """The parameter group that an edit changes; for an undo, that of the edit which it takes back."""
     if request is None or request.kind is not EditKind.UNDO:
         return None if request is None else request.group
     remaining = counted(edited.edits)

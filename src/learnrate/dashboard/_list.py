@@ -44,7 +44,7 @@ FieldName = Annotated[str, Field(max_length=200)]
 
 
 class ListQuery(BaseModel):
-    """The list of runs, as the query of its address asks for it."""
+    """The list of runs that the query of an address asks for."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -128,7 +128,7 @@ class ListedRuns:
         return [*fields, *self.facts]
 
     def heading(self, name: str) -> str:
-        """The words above a column; the name of its field where there are no others."""
+        """The heading of a column; the name of its field if it has no other."""
         return _HEADINGS.get(name, name)
 
     def order(self, name: str) -> str:
@@ -145,7 +145,7 @@ class ListedRuns:
         return self.query.address(sort=name if rising else f"-{name}", first=0)
 
     def is_text(self, name: str) -> bool:
-        """Whether a column of the page holds text, and no numbers."""
+        """Whether a column of the page contains text, not numbers."""
         return name in self._text_columns
 
     @cached_property

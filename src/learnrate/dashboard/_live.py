@@ -36,7 +36,7 @@ async def changes(
 ) -> AsyncIterator[ServerSentEvent]:
     """Events: `state` if what a reader returns has changed, `alive` if nothing has, `trouble`.
 
-    `trouble` means that the store cannot be read; it is read again until it can. Each event but
+    `trouble` means that the store cannot be read; reading is repeated until it succeeds. Each event but
     `alive` names its topic.
 
     Args:

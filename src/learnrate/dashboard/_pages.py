@@ -112,7 +112,7 @@ def run_page(request: Request, run: str) -> HTMLResponse:
 
 
 def _alerts(request: Request) -> dict[str, Any]:
-    """Where alerts go, and the store as it is typed after `--store`."""
+    """The targets of alerts, and the store as it is typed after `--store`."""
     store = state_of(request).store
     return {"alerts": alert_targets(store), "alert_store": shlex.quote(store.place)}
 

@@ -98,14 +98,14 @@ def serve(
 
         config = uvicorn.Config(
             app,
-            log_config=None,  # uvicorn's closes every log handler of the process
+            log_config=None,  # uvicorn's own would close every log handler of the process
             log_level="warning",
             access_log=False,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=_SHUTDOWN_WAIT,
             ws="none",
-            # as tested, whatever other implementations are installed
+            # the tested implementation, whatever others are installed
             http="h11",
             loop="asyncio",
         )

@@ -1,4 +1,4 @@
-"""The losses of a run with the rates it was trained at, from which other runs are predicted."""
+"""The losses of a run and its rates, from which other runs are predicted."""
 
 from __future__ import annotations
 

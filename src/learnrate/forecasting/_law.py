@@ -5,10 +5,10 @@ The law is the multi-power law of Luo et al. 2025 (arXiv:2503.12811) with one mo
     L(t) = L0 + A S(t)^-alpha - B sum_{k <= t} (lr_(k-1) - lr_k) G_k(t)
     G_k(t) = 1 - (1 + C lr_k^-gamma (S(t) - S(k)))^-beta,   S(t) = sum_{k < t} lr_k^kappa
 
-`A S^-alpha` is the loss of training at a constant rate, and each fall of the rate lowers it further,
-by a share that grows with what is trained after the fall. The published law has kappa = 1. Rates are
-in units of the highest rate of the runs, and losses in units of their fall, so that the answer is
-the same for a * loss + b, a > 0.
+`A S^-alpha` is the loss of training at a constant rate, and each fall of the rate lowers it further, by a
+share that grows with the training after the fall. The published law has kappa = 1. Rates are in units of
+the highest rate of the runs, and losses in units of their fall, so that the answer is the same for a *
+loss + b, a > 0.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _SAMPLES = 200  # samples of the parameters, for the interval
 _REGION = 20.1  # 99 % quantile of chi-squared with 8 degrees of freedom
 _SMALLEST = 1e-6  # of a rate, as a share of the highest
 
-# L0 with what the last rate adds, log A, alpha, log B, log C, beta, gamma, kappa. Wide, and in units
-# of the curves themselves.
+# Priors of L0 with the contribution of the last rate, log A, alpha, log B, log C, beta, gamma, kappa.
+# They are wide, in units of the curves.
 _MEAN = np.array([-0.3, np.log(0.3), 0.5, np.log(0.6), np.log(50.0), 0.5, 0.5, 0.6])
 _STD = np.array([0.5, 3.0, 0.25, 1.0, 2.0, 0.25, 0.25, 0.3])
 _LOW = np.array([-3.0, -12.0, 0.05, -8.0, -4.0, 0.05, 0.0, 0.0])
@@ -57,7 +57,7 @@ _MISFIT, _TRANSFER = 0.01, 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedLoss:
-    """The expected loss of a run that was not made.
+    """The expected loss of a run that was not trained.
 
     Attributes:
         schedule: its text form.
@@ -66,7 +66,7 @@ class PredictedLoss:
         low: (n,) the lower end of the interval.
         high: (n,) the upper end of the interval.
         confidence: the confidence of the interval.
-        runs: the names of the runs that it was learned from.
+        runs: the names of the runs that it was predicted from.
     """
 
     schedule: str

@@ -15,10 +15,10 @@ __all__ = ["load_state"]
 
 
 def load_state(run: Run, state: dict[str, Any], callback: str, *, change_schedule: bool) -> None:
-    """Continue a run from the state in a checkpoint; if that is refused, no run is left.
+    """Continue a run from the state in a checkpoint; if that is refused, the run is removed.
 
     Args:
-        run: attached a moment ago.
+        run: a run that was just attached.
         state: the result of `Run.state_dict`.
         callback: the name of the callback, for the message.
         change_schedule: continue under the schedule of `run`, although the state has another one.

@@ -1,4 +1,4 @@
-"""The edits of a run whose rates a framework sets from a whole schedule: read, applied, answered."""
+"""Edits of a run whose rates a framework sets from a whole schedule: read, applied and answered."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StoredEdits:
 
         Args:
             step: the update about to happen.
-            change_schedule: follow the own schedule from this step on if the stored one differs.
+            change_schedule: whether to follow this schedule from this step on if the stored one differs.
 
         Raises:
             ArgumentError: the schedules differ, and `change_schedule` is false.

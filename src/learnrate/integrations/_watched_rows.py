@@ -31,7 +31,7 @@ class WatchedRows(Sink):
         self._watcher: Watcher | None = None
 
     def __call__(self, rows: Observations) -> tuple[Finding, ...]:
-        """The findings that new rows lead to."""
+        """The findings that follow from new rows."""
         if self._watcher is None:
             self._watcher = Watcher(
                 rows.run, total_steps=rows.total_steps, schedule=rows.schedule, facts=rows.facts

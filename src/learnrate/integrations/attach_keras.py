@@ -42,7 +42,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
 
     With `resume=True` a training that Keras continues, by `BackupAndRestore`, by `initial_epoch` or
     with an optimizer that has made updates, continues in the newest run of this name in the store, at
-    the same step and with its edits. A training that begins anew is a new run.
+    the same step and with its edits. A training that starts from the beginning is a new run.
 
     Args:
         schedule: the schedule of the rate; shares of the run refer to this call of `fit`, from
@@ -136,13 +136,13 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
         if isinstance(rate, KerasSchedule):
             self._lr = rate.schedule(self._step)
         elif isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            # the number of updates that jax keeps out of sight within an epoch
+            # the number of updates, which jax hides within an epoch
             self._lr = float(rate(self._iterations + self._batches))
         else:
             self._lr = float(self.model.optimizer.learning_rate)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Record the update, if the batch completed one, and take edits."""
+        """Record the update, if the batch completed one, and apply edits."""
         mean = float((logs or {}).get("loss", math.nan))
         self._losses.append(mean + self._epoch_batches * (mean - self._mean))
         self._epoch_batches, self._mean = self._epoch_batches + 1, mean
@@ -224,7 +224,7 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
             raise
 
     def _first_step(self, epoch: int) -> int:
-        """The step at which Keras continues; 0 in a training that begins anew."""
+        """The step at which Keras continues; 0 in a training that starts from the beginning."""
         if epoch == 0 and not self._resume:
             return 0
         per_epoch = (self.params or {}).get("steps")

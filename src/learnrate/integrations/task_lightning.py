@@ -44,11 +44,10 @@ def task_of(
         plan = learnrate.plan(task_of(module, datamodule, trainer=trainer))
 
     Trials call these methods on copies of the module: `training_step`, `configure_optimizers`,
-    `validation_step`, `on_validation_epoch_start`, `on_validation_epoch_end`, and the hooks around
-    the transfer of a batch. They call no other hooks. They ignore the schedulers of
-    `configure_optimizers`, since trials set the rates, and warn if one cycles the momentum: they
-    keep the momentum of the optimizer. `self.trainer.estimated_stepping_batches`
-    is that of the whole run.
+    `validation_step`, `on_validation_epoch_start`, `on_validation_epoch_end`, and the hooks around the
+    transfer of a batch. They call no other hooks. They ignore the schedulers of `configure_optimizers`,
+    since trials set the rates. If one cycles the momentum, they keep the momentum of the optimizer, and
+    warn. `self.trainer.estimated_stepping_batches` is that of the whole run.
 
     Args:
         module: the module, or a function that makes one, so that each seed has its own initial
@@ -63,7 +62,7 @@ def task_of(
 
     Raises:
         ArgumentError: the module uses manual optimization, there is no training data, the trainer
-            clips by value, or a datamodule changes batches by hooks of its own.
+            clips by value, or a datamodule changes batches with its own hooks.
         TaskError: in a trial, `configure_optimizers` does not return one optimizer, a step
             returns no loss, or `monitor` was not logged as a number.
 

@@ -35,8 +35,8 @@ def task_of(trainer: Any, *, total_steps: int | None = None) -> Task:
     `eval_dataset`, as `evaluate()` computes it. The losses of accumulated micro-batches are
     averaged, while a Trainer weights them by their tokens. The Trainer is not changed.
 
-    The Trainers of TRL for supervised fine-tuning and for DPO are Trainers, too. Of a model of peft
-    only the adapter is copied for a trial; its kind, rank and alpha are in the name of the task.
+    The Trainers of TRL for supervised fine-tuning and for DPO are Trainers, too. For a peft model, only
+    the adapter is copied for a trial; its kind, rank and alpha are in the name of the task.
 
     Args:
         trainer: a Trainer, or an instance of a class derived from it.
@@ -115,7 +115,7 @@ def _loss_of(trainer: Any, model: torch.nn.Module, batch: Any) -> torch.Tensor:
 
 @contextmanager
 def _kept_metrics(trainer: Any) -> Iterator[None]:
-    """Restore what the Trainers of TRL count while they compute a loss."""
+    """Restore the metrics that the Trainers of TRL update while they compute a loss."""
     attributes = vars(trainer)
     counts = {name: value for name, value in attributes.items() if type(value) in {int, float}}
     metrics = {

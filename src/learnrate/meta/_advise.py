@@ -26,12 +26,12 @@ __all__ = ["Advice", "Regime", "advise"]
 
 _RATES = np.geomspace(1e-4, 10.0, 16)
 _FOLDS = 20
-_BOUNDARY = 0.2  # of the share: measured between isotropic regression and sine waves
+_BOUNDARY = 0.2  # of the share: between those measured on isotropic regression and sine waves
 _STANDARD_ERRORS = 2.0  # that a verdict needs
 
 
 class Regime(StrEnum):
-    """The sign of the inner rate that the measurements favour; the value is the advice."""
+    """The sign of the inner rate that the measurements favour; its value is the advice."""
 
     NOISE = (
         "noise-dominated: in meta-training, an inner step mostly fits noise. Try negative inner "
@@ -85,11 +85,11 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
     r"""Measure the task diversity and the noise of a task's episodes, and advise which rates to try.
 
     Support and query of an episode are independent draws of one task, so the mean product of their
-    gradients is free of noise. Diversity is $E[g_s \cdot g_q] - |E g|^2$ over episodes, and noise
-    is $E|g_s|^2 - E[g_s \cdot g_q]$, both at the initial weights. The share alone is misleading if
-    classes are renumbered in every episode: on Omniglot, 5-way 1-shot, it is 6 %, and yet positive
-    rates win by far. So a short meta-training with each sign decides if it can. If it cannot, a
-    share below 20 % counts as noise.
+    gradients is free of noise. Diversity is $E[g_s \cdot g_q] - |E g|^2$ over episodes, and noise is
+    $E|g_s|^2 - E[g_s \cdot g_q]$, both at the initial weights. The share alone is misleading if classes
+    are renumbered in every episode: on Omniglot, 5-way 1-shot, it is 6 %, and yet positive rates win by
+    far. So a short meta-training with each sign decides if its result is clear. If it is not, a share
+    below 20 % counts as noise.
 
     Args:
         task: its episodes and initial weights are measured.

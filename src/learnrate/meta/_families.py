@@ -44,7 +44,7 @@ class Sinusoids:
         _check_spread(self, "noise")
 
     def draw(self, count: int, seed: int) -> Episode:
-        """Draw `count` sine waves, each a task with an amplitude and a phase of its own."""
+        """Draw `count` sine waves, each a task with its own amplitude and phase."""
         generator = torch.Generator().manual_seed(seed)
         low, high = self.amplitude
         scale = low + (high - low) * torch.rand(count, 1, 1, generator=generator)

@@ -240,7 +240,7 @@ def meta_gradient(
 
 
 def where_not_finite(inner: torch.Tensor, query: torch.Tensor) -> list[str | None]:
-    """For each trial, the place of its first loss that is not finite, in words; None without one.
+    """For each trial, where its first loss is that is not finite, as text; None if all are finite.
 
     Args:
         inner: the inner losses, shape (steps, trials, episodes).

@@ -94,6 +94,6 @@ def _title(best: BestPoint | None) -> str:
 
 
 def _ceiling(loss: np.ndarray) -> float:
-    """The loss at which the colours end, so that a few diverging corners do not take them all."""
+    """The loss at which the colours end, so that a few diverging corners do not use up the colours."""
     low, middle, high = float(loss.min()), float(np.median(loss)), float(loss.max())
     return min(high, low + 3 * (middle - low)) if middle > low else high

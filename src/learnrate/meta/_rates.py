@@ -1,4 +1,4 @@
-"""Inner rates: one in all, one per step, layer or parameter; fixed or learned; of any sign.
+"""Inner rates: a single one, or one per step, layer or parameter; fixed or learned; of any sign.
 
 Every form becomes tensors that broadcast against (episodes, *shape of the parameter), so that an
 inner step is always `value - rate * gradient`.
@@ -38,7 +38,7 @@ class Learned:
 
     Args:
         start: the initial rates, in any form that fixed rates have.
-        per: what has a rate of its own: `"all"`, `"step"`, `"layer"`, `"layer and step"` (LSLR of
+        per: what has its own rate: `"all"`, `"step"`, `"layer"`, `"layer and step"` (LSLR of
             MAML++), `"parameter"` (Meta-SGD: a rate for every single weight) or
             `"parameter and step"`.
 

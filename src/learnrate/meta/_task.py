@@ -42,7 +42,7 @@ class MetaTask:
         episodes: the source of episodes for meta-training, such as `FewShot` or `Sinusoids`.
         test: the source of episodes for testing; `episodes` by default.
         outer_loss: the loss on the query; `loss` by default.
-        metric: a further figure of the query to report, such as the accuracy, in the form of `loss`.
+        metric: a further quantity of the query to report, such as the accuracy, in the form of `loss`.
         inner_lr: the inner loop's rate in meta-training: a number, a list with one per step, a
             mapping from names to rates, or `Learned`; positive, zero or negative.
         adapt_lr: the rate of adaptation at test time; None for the rate of meta-training.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MetaTrained", "train"]
 
-_COUNTS = 20  # how often the negative ones among learned rates are counted
+_COUNTS = 20  # how often negative learned rates are counted in a training
 
 
 @dataclass(frozen=True)

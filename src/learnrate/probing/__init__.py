@@ -1,4 +1,4 @@
-"""Probing: measurements of a live training, which is restored to the last bit."""
+"""Probing: measurements of a live training, which is restored bit for bit."""
 
 from learnrate.probing._branch_probes import BranchProbes
 from learnrate.probing._noise import NoiseScale, noise_scale, pooled

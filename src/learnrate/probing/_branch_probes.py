@@ -29,7 +29,7 @@ _ANNEAL = 0.4  # of a branch
 
 
 class BranchProbes(Probes):
-    """A run of your own loop that compares rates by branches of itself.
+    """Branches of the run in your own loop that compare other rates with the present one.
 
         plan = learnrate.plan(task, budget=0.1)
         probes = BranchProbes(
@@ -135,7 +135,7 @@ class BranchProbes(Probes):
         return replace(record, scale=factor, reason=reason)
 
     def state_dict(self) -> dict[str, Any]:
-        """Which branches are still due, and what the others bounded, for a checkpoint."""
+        """Which branches are still due, and the bounds from earlier ones, for a checkpoint."""
         return {"due": list(self._due), "bound": self._belief.bound}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

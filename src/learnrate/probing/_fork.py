@@ -1,4 +1,4 @@
-"""A live training, used for a moment and restored to the last bit."""
+"""A live training, used temporarily and restored bit for bit."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ __all__ = [
 def forked(
     model: nn.Module, optimizer: Optimizer | None, extra_state: Iterable[Any] = ()
 ) -> Iterator[Callable[[], None]]:
-    """Use a live training for a moment; yields a function that restores its state.
+    """Use a live training temporarily; yields a function that restores its state.
 
-    The state is also restored on leaving, even after an error or Ctrl-C: weights, buffers,
-    gradients, modes, the optimizer's state and rates, the global random generators, and the objects
-    in `extra_state`. The optimizer's hooks are not called meanwhile, so that whoever is attached to
-    it sees nothing.
+    The state is also restored on leaving, even after an error or Ctrl-C: weights, buffers, gradients,
+    modes, the optimizer's state and rates, the global random generators, and the objects in
+    `extra_state`. The optimizer's hooks are not called meanwhile, so that an attached run does not
+    notice.
 
     Args:
         model: the model that is trained.
@@ -167,7 +167,7 @@ def examples_of(call: str, batch: Any, batch_size: int | None) -> int:
     Args:
         call: the public function that needs it, for messages.
         batch: any nesting of tensors.
-        batch_size: what the user gave; None to look at the batch.
+        batch_size: what the user gave; None to read it from the batch.
 
     Raises:
         ArgumentError: `batch_size` is None, and the batch has no tensor.

@@ -25,7 +25,7 @@ __all__ = ["NoiseScale", "noise_scale", "pooled"]
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseScale(ProbeResult):
-    """How large a batch must be for its gradient to be more than noise.
+    """The batch size at which the gradient is larger than its noise.
 
     Attributes:
         batch_size: examples in a batch.
@@ -35,9 +35,8 @@ class NoiseScale(ProbeResult):
         noise: the noise scale tr(S) / |G|^2, in examples; infinite if `squared` is not above 0.
         error: standard error of ln `noise`, by the jackknife over batches; None if unknown.
         norm_test: the noise of a batch's gradient over its signal, sqrt(noise / batch_size).
-        noise_only: above 0 if the measured gradient is no larger than its own noise, averaged over
-            the weights: at this batch size there is only noise left to learn from. None for fewer
-            than 4 batches.
+        noise_only: above 0 if the measured gradient is no larger than its own noise, averaged over the
+            weights: at this batch size only noise is left to learn from. None for fewer than 4 batches.
         curved_noise: tr(H S) / G'HG, in examples, which weights directions by their curvature; None
             if not measured.
         lr_max: the best rate of one step of gradient descent along G, |G|^2 / G'HG; None if not
@@ -122,8 +121,8 @@ class NoiseScale(ProbeResult):
 def pooled(results: Iterable[NoiseScale]) -> NoiseScale:
     """Several measurements as one: |G|^2 and tr(S) are averaged separately, then divided.
 
-    The ratio of one measurement is biased, and so is an average of ratios. The bias of this ratio
-    vanishes as the number of measurements grows.
+    The ratio of one measurement is biased, and so is an average of ratios. The bias of the ratio of the
+    two averages vanishes as the number of measurements grows.
 
     Raises:
         ArgumentError: there are no measurements, or their batch sizes differ.

@@ -72,7 +72,7 @@ def normalised_step(
 
         value = 2 / (-w1 / w2) - 1, or -1 if w2 < 0
 
-    The loss of an update's own batch looks better than the loss of others. The training is left as
+    On the batch of the update itself, the loss falls more than on other batches. The training is left as
     it was: see `what_if`.
 
     Args:

@@ -179,7 +179,7 @@ class Probes:
         ):
             return None
         name = self._order.pop(0)
-        began = now()  # work that the device still had to do is the training's time
+        began = now()  # pending work of the device counts as time of the training
         result = self._run_or_give_up(name, optimizer)
         seconds = now() - began
         self.spent += seconds
@@ -190,7 +190,7 @@ class Probes:
         return self._record(step, result, seconds, self._findings(result, step))
 
     def ask(self, step: int, optimizer: Optimizer) -> ProbeRecord:
-        """Run the what-if probe now, whatever the share allows.
+        """Run the what-if probe now, regardless of the share.
 
         A verdict for another rate becomes a finding at once, unless it was one before. With
         `only=[]` there are no other probes.

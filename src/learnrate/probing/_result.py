@@ -28,7 +28,7 @@ class ProbeResult:
 
     @property
     def words(self) -> str:
-        """The meaning of the numbers, in words; every kind of result has its own.
+        """The meaning of the numbers, in words; each kind of result defines it.
 
         Raises:
             NotImplementedError: a kind of result has no words.

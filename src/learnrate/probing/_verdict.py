@@ -84,7 +84,7 @@ class WhatIf(ProbeResult):
 
     @property
     def words(self) -> str:
-        """Whether to raise, lower or keep the rate, and the losses that say so."""
+        """Whether to raise, lower or keep the rate, and the losses that show it."""
         losses = ", ".join(
             f"{factor:g}x: {constant:.4g}, annealed {annealed:.4g}"
             for factor, constant, annealed in zip(

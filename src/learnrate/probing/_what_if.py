@@ -39,7 +39,7 @@ def what_if(
     clip_norm: float | None = None,
     extra_state: Iterable[Any] = (),
 ) -> WhatIf:
-    """Try factors of the present rate from the live state, and say which way the rate should go.
+    """Try factors of the present rate from the live state, and tell whether to raise or lower the rate.
 
     Every factor trains from the same state, on the same batches, with the same random numbers:
     `steps` updates at its rate, then `anneal` more while the rate falls linearly to 0. Losses are
@@ -47,7 +47,7 @@ def what_if(
 
     Two biases have to be taken into account. Right after a cut the loss always falls, because a
     lower rate has less noise. After an anneal, a higher rate looks better than it is for the rest of
-    the run, because it has come further and its noise is gone. A direction therefore counts only if
+    the run, because it has made more progress and its noise is gone. A direction therefore counts only if
     it wins against its bias:
 
         lower   a lower factor wins after the anneal, or before the anneal if the present rate has
@@ -68,9 +68,9 @@ def what_if(
         model: the model that is trained, in its present mode. Under DDP, `model.module` on one rank.
         optimizer: the optimizer that trains it. The rates of all groups are multiplied.
         loss_of: `loss_of(model, batch) -> scalar tensor`.
-        batches: what to train on, repeated if there are too few. Without `judge`, their last third
-            is used for judging instead. Take them from a separate loader, so that the training's own
-            loader keeps its place.
+        batches: what to train on, repeated if there are too few. Without `judge`, their last third is
+            used for judging instead. Take them from a separate loader, so that the training's own loader
+            keeps its position.
         factors: the factors of the present rate; 1 is always tried.
         steps: updates of each trial at its rate.
         anneal: further updates while the rate falls to 0; as many as `steps` by default.

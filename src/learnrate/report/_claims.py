@@ -27,7 +27,7 @@ _SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), N
 def show_claims(
     console: Console, results: Sequence[tuple[Claim, Outcome | None, Outcome | None]]
 ) -> None:
-    """Print the claims by topic, each with its verdict and its leading figure.
+    """Print the claims by topic, each with its verdict and its main figure.
 
     Args:
         console: the console to print on.

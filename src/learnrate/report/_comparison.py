@@ -18,7 +18,7 @@ _STYLES = {"lower": "bold green", "higher": "bold cyan"}  # by standing
 
 
 def show_comparison(console: Console, comparison: Comparison) -> None:
-    """Print a comparison: final losses, differences from the planned rate, and what they say."""
+    """Print a comparison: final losses, differences from the planned rate, and their meaning."""
     console.print(_table(console, comparison))
     for difference in comparison.differences:
         style = _STYLES.get(difference.standing, "")

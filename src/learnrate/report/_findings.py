@@ -263,13 +263,13 @@ def _finding_panel(observations: Observations, finding: Finding) -> Panel | None
 
 
 def _limits(finding: Finding, columns: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Between which values columns are shown; a loss that explodes is cut off above."""
+    """The limits between which columns are shown; a loss that explodes is cut off above."""
     low = min(float(column.min()) for column in columns)
     highest = max(float(column.max()) for column in columns)
     if "lr" in _RULES[finding.code].shows:
         return min(0.0, low), 1.05 * highest or 1.0
     start = max(float(np.median(column[:3])) for column in columns)
-    # Without the cut the run before the explosion would be a line along the bottom.
+    # Without the cut, the run before the explosion would be a flat line at the bottom.
     usual = max(float(np.quantile(column, 0.75)) for column in columns)
     high = min(highest, max(start, usual) + 0.5 * (start - low))
     room = 0.05 * (high - low)

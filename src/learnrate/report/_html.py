@@ -40,7 +40,7 @@ def whole_page(*, title: str, body: Markup, figures: Mapping[str, PlotlyFigure])
         "page.html",
         title=title,
         body=body,
-        # None of these holds text of the user's, but the figures' JSON, which is escaped.
+        # None of these contains text of the user except the JSON of the figures, which is escaped.
         light=Markup(variables(LIGHT)),  # noqa: S704
         dark=Markup(variables(DARK)),  # noqa: S704
         style=Markup(_asset("page.css")),  # noqa: S704
@@ -86,6 +86,6 @@ def _asset(name: str) -> str:
 
 
 def _script_json(content: object) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot close the script element that contains it."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -33,7 +33,7 @@ __all__ = [
 _NOISE = 8.0  # standard deviations of a loss that a picture shows at least
 _DASH_SIGNS = {"solid": "━", "dash": "╍", "dot": "┅"}
 
-# What the marks of a figure mean: colour, sign and words of each.
+# The key of a figure: colour, sign and meaning of each mark.
 _CURVE_KEY = (("measured", "━", "training loss, smooth"),)
 _TRIED_KEY = (("tried", "\N{NO-BREAK SPACE}", "the rates tried next"),)
 _DIVERGED_AT_KEY = (("diverged", "┊", "diverged"),)
@@ -66,7 +66,7 @@ def plan_page(plan: Plan, *, command: str = TRAIN_COMMAND) -> str:
 
 
 def plan_body(plan: Plan, *, command: str = TRAIN_COMMAND) -> Markup:
-    """The report of a plan as HTML without what a page has around it, for a page of another kind.
+    """The report of a plan as HTML without the frame of a page, to put into another page.
 
     Args:
         plan: what to show.

@@ -1,6 +1,6 @@
 """Drawing with plotly: a panel as the dictionary that plotly.js reads.
 
-A colour is written as `@name`; the page puts in the value that its theme gives that name.
+A colour is written as `@name`; the page replaces it by the colour of this name in its theme.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SKIPPED = {"hoverinfo": "skip"}
 
 
 def plotly_figure(panel: charts.Panel) -> PlotlyFigure:
-    """A panel as plotly describes it; its title and its legend are the page's own.
+    """A panel as plotly describes it, without title and legend, which the page adds.
 
     Raises:
         TypeError: the panel has a mark of an unknown type.

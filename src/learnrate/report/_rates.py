@@ -49,7 +49,7 @@ def rates_plan_figures(plan: RatesPlan) -> dict[str, PlotlyFigure]:
 
 
 def rates_plan_body(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> Markup:
-    """The report of a plan of several rates as HTML without what a page has around it.
+    """The report of a plan of several rates as HTML without the frame of a page.
 
     Args:
         plan: what to show.
@@ -73,7 +73,7 @@ def rates_plan_body(plan: RatesPlan, *, command: str = TRAIN_COMMAND) -> Markup:
 
 
 def _key_of_map(plan: RatesPlan) -> list[tuple[str, str, str]]:
-    """What the marks of a map mean: colour, sign and words."""
+    """The key of a map: colour, sign and meaning of each mark."""
     diverged = [("diverged", "▲", "a trial that diverged")]
     return [
         ("viridis", "", f"expected excess, 0 to over {100 * HIGHEST_EXCESS:.0f} %"),

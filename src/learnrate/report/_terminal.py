@@ -120,7 +120,7 @@ def show_range_test(console: Console, test: RangeTest) -> None:
 
 
 def _show_usual_rate(console: Console, test: RangeTest) -> None:
-    """Print the rate that the weights alone tell, if they do."""
+    """Print the usual rate of the weights, if it is known."""
     if test.usual is not None:
         usual = test.usual
         sentence = (
@@ -189,7 +189,7 @@ def show_curve(console: Console, curve: Curve, label: str = "") -> None:
 
 
 def _smooth(loss: np.ndarray) -> np.ndarray:
-    """A running mean over about a fiftieth of the run, of whatever lies within it."""
+    """A running mean over about a fiftieth of the run."""
     width = max(1, len(loss) // 50)
     sums = np.cumsum(np.concatenate([np.zeros(1), loss]))
     ends = np.arange(1, len(loss) + 1)

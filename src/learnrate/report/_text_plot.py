@@ -52,7 +52,7 @@ def show_plot(console: Console, panel: Panel, *, title: str = "", height: int = 
     """
     try:
         import plotext  # noqa: PLC0415 - slow to load
-    except ImportError as error:  # its compiled part is not there for every platform
+    except ImportError as error:  # its compiled part does not exist for every platform
         console.print(f"(no plot in the terminal: {error})", style="dim", markup=False)
         return
     console.print(
@@ -108,7 +108,7 @@ def _draw_vertical(
     import plotext  # noqa: PLC0415 - slow to load
 
     place = _place(panel, line.x)
-    # Not canvas.line: that paints a white background, whatever its pixel says.
+    # Not canvas.line, which paints a white background for any pixel.
     marker = plotext.marker(":" if plain else "┊", _code(line.colour))
     canvas.draw(canvas.segment((place, place), limits, marker=marker))
 
@@ -152,7 +152,7 @@ def _draw_axes(
 
 
 def _ticks_in_rows(low: float, high: float, rows: int) -> list[float]:
-    """Round numbers from `low` to `high`, each in a row of its own: plotext writes over others."""
+    """Round numbers from `low` to `high`, at most one in a row, because plotext would overwrite them."""
     ticks = even_ticks(low, high)
     if len(ticks) < 2:
         return ticks

@@ -284,7 +284,7 @@ class Fit:
         return "lower ones" if edges == {"lowest"} else "a wider range"
 
     def _distance(self, name: str, value: float) -> str:
-        """That a factor is too far from the table; empty if it is not."""
+        """A sentence if a factor is too far from the table; else empty."""
         low, high = self.ranges[name]
         beyond = max(value / high, low / value)
         if name not in self.varied:
@@ -302,7 +302,7 @@ class Fit:
         )
 
     def _collinearity(self, run: dict[str, float]) -> str:
-        """That two factors vary together in the table but not in the run; empty if none do."""
+        """A sentence if two factors vary together in the table but not in the run; else empty."""
         points = self.law.points
         for first, second in itertools.combinations(self.varied, 2):
             x, y = (points.log_factors[:, self.factors.index(name)] for name in (first, second))

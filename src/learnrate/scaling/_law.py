@@ -145,10 +145,10 @@ class _Solution:
 def fit_law(points: RatePoints, resamples: int, observe: Callable[[int], None]) -> Law:
     """Fit the law, choose its second-order terms, and resample it over blocks of groups.
 
-    A term is added if it lowers the squared error on blocks left out by 5 %, the best one first.
-    Groups far from the law have less weight (Huber), and so have those whose best rate is poorly
-    known. The deviation from the law is estimated with it. An exponent about which the table says
-    nothing stays at 0, with a standard error of 0.5.
+    A term is added if it lowers the squared error on blocks left out by 5 %, the best one first. Groups
+    far from the law have less weight (Huber), and so have those whose best rate is poorly known. The
+    deviation from the law is estimated with it. An exponent that the table does not determine stays at 0,
+    with a standard error of 0.5.
 
     Args:
         points: the best rates.

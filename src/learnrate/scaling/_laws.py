@@ -54,9 +54,9 @@ def sqrt_batch(lr: float, *, batch: float, new_batch: float) -> float:
 
         lr(new_batch) = lr * sqrt(new_batch / batch)
 
-    The number of epochs stays the same. It is derived for gradients dominated by noise, and only if
-    Adam's other settings change too: see `adam_batch`. Above the noise scale the best rate stops
-    rising, or falls (`surge_batch`).
+    The number of epochs stays the same. It is derived for gradients that are dominated by noise, and
+    holds only if Adam's other settings change too: see `adam_batch`. Above the noise scale the best rate
+    stops rising, or falls (`surge_batch`).
 
     Args:
         lr: the best rate at `batch`, above 0.

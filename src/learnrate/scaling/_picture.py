@@ -26,8 +26,7 @@ def _fit_chart(fit: Fit, scaled: ScaledRate, factor: str | None = None) -> chart
     """A panel for each factor that varies, or for one factor.
 
     Each panel has the law along its factor with an 80 % band. Best rates are moved along the law to
-    the other factors of the request, so that what is left of their distance to the line is what the
-    law does not explain.
+    the other factors of the request, so that their distance from the line is the error of the law.
     """
     shown = (factor,) if factor else fit.varied or fit.factors[:1]
     parts = [_parts(fit, scaled, name) for name in shown]

@@ -1,4 +1,4 @@
-"""Plans and sweeps as a table of runs. Pure: what a store gives, without the store."""
+"""Plans and sweeps as a table of runs. Pure: it takes the documents of a store, not the store."""
 
 from __future__ import annotations
 

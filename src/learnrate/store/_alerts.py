@@ -49,7 +49,7 @@ class StoredFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertTargets:
-    """Where the alerts of a store go.
+    """The targets that the alerts of a store are sent to.
 
     Attributes:
         count: number of targets.
@@ -61,7 +61,7 @@ class AlertTargets:
 
 
 def alert_targets(store: Store) -> AlertTargets:
-    """How many targets the alerts of a store go to, and when the last alert was sent."""
+    """How many targets the alerts of a store are sent to, and when the last alert was sent."""
     query = select(func.count(distinct(alerts.c.target)), func.max(alerts.c.time))
     with store.reading() as connection:
         count, latest = connection.execute(query).one()
@@ -69,14 +69,14 @@ def alert_targets(store: Store) -> AlertTargets:
 
 
 def sent_alerts(store: Store, target: str) -> set[str]:
-    """The subjects of the alerts that a target was sent, and of those that it need not be."""
+    """The subjects of the alerts that were sent to a target, or that need not be sent to it."""
     query = select(alerts.c.subject).where(alerts.c.target == _digest(target))
     with store.reading() as connection:
         return set(connection.execute(query).scalars())
 
 
 def add_sent_alerts(store: Store, target: str, subjects: Iterable[str]) -> None:
-    """Store that a target was sent alerts.
+    """Record that alerts were sent to a target.
 
     Args:
         store: the store with the runs.

@@ -29,7 +29,7 @@ class Backlog:
         self.rows, self.lost_rows, self.saved_rows = 0, 0, 0
         self._keep = keep
         self._records: deque[Any] = deque()
-        self._saved = 0  # so many of the first records are in the fallback
+        self._saved = 0  # number of records, from the first on, that are in the fallback
 
     def __len__(self) -> int:
         return len(self._records)
@@ -65,7 +65,7 @@ class Backlog:
         self.rows = self._saved = 0
 
     def save(self, fallback: Fallback, writer: RunWriter, step: int) -> bool:
-        """Write to a fallback what is not there yet; whether all of it is there.
+        """Write records to a fallback that are not in it yet; returns whether all are in it.
 
         Args:
             fallback: the store beside the run's own.

@@ -1,4 +1,4 @@
-"""Database: a place of a store, and its transactions."""
+"""Database: the database of a store, and its transactions."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class StoredDocument:
 def document_row(
     kind: str, content: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A document as a row of the table, whose id follows from what it says.
+    """A document as a row of the table; its id is computed from its content.
 
     Args:
         kind: "plan" or "sweep".

@@ -1,4 +1,4 @@
-"""The edits in the tables: requests and answers, within a transaction that the caller holds."""
+"""The edits in the tables: requests and answers, within a transaction of the caller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["answer_edit", "check_live", "edits_in", "put_edit"]
 
 
 def check_live(connection: Connection, run: str, place: str) -> None:
-    """Refuse a run that cannot be edited; it does not end before the transaction does.
+    """Refuse a run that cannot be edited; the run cannot end before the transaction ends.
 
     Args:
         connection: a connection in a transaction.

@@ -1,4 +1,4 @@
-"""The records that a store could not take, in a separate store beside it."""
+"""Records that could not be written to a store, in a separate store beside it."""
 
 from __future__ import annotations
 
@@ -36,11 +36,10 @@ class Fallback:
         self.place: Path | None = None
 
     def write(self, writer: RunWriter, records: Sequence[Any], step: int) -> bool:
-        """Write records in order; whether they are on disk.
+        """Write records in order; returns whether they are on disk.
 
         Args:
-            writer: the writer of the run's own store, which says where in the run the records
-                belong.
+            writer: the writer of the run's own store, which knows where in the run the records belong.
             records: the records, as of `RunWriter.write`.
             step: the update about to happen.
         """

@@ -24,8 +24,8 @@ _lock = Lock()
 class FileWatch:
     """The file of a store, as it was when it was last looked at.
 
-    SQLite writes to a file that was deleted, overwritten or cut short without noticing it, and
-    nobody can read that afterwards.
+    SQLite writes to a file that was deleted, overwritten or cut short without noticing it, and these
+    writes are lost.
 
     Args:
         url: the URL of the store. One on a server has no file, and is always the same.
@@ -37,7 +37,7 @@ class FileWatch:
         self._size = 0
 
     def remember(self) -> None:
-        """Take the file as it is now for the right one."""
+        """Remember the file as it is now as the right one."""
         self._identity, self._size = self._look()
 
     def is_other(self) -> bool:
@@ -65,7 +65,7 @@ class FileWatch:
                         os.close(_open_files.pop(next(iter(_open_files))))
                 return os.pread(_open_files[self._identity], len(_MAGIC), 0) == _MAGIC
         except OSError:
-            return True  # what fails will be said by the database
+            return True  # the database will report what fails
 
     def _look(self) -> tuple[tuple[int, int] | None, int]:
         """Device and inode, which stay the same when a file is moved, and the size."""

@@ -1,4 +1,4 @@
-"""The runs of a store as a list shows them; what does not change is read once."""
+"""The runs of a store as a list shows them; fields that do not change are read once."""
 
 from __future__ import annotations
 

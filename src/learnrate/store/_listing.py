@@ -56,7 +56,7 @@ FIELDS = (
 """The fields of a run in a list, besides its facts, which keep their recorded names."""
 
 _FIELDS = frozenset(FIELDS)
-_LONGEST_FACT = 100  # characters; a longer value is not for a list
+_LONGEST_FACT = 100  # characters; a longer value is not shown in a list
 _TERM = re.compile(r'(-?)(?:([^\s:<>=!"]+)(:|<=|>=|!=|<|>|=))?("[^"]*"|\S+)')
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -230,7 +230,7 @@ def differing_facts(runs: Sequence[ListedRun]) -> list[str]:
 
 
 def _differ(values: Iterator[Any]) -> bool:
-    """Whether some values are not shown by the same text."""
+    """Whether some values are shown by different texts."""
     first = next(values)
     kind, text = type(first), value_text(first)
     return any(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder"]
 
-_WRITE_EVERY = 0.7  # seconds between writes: a killed process loses less than one of points
+_WRITE_EVERY = 0.7  # seconds between writes: a killed process loses less than a second of points
 _SIGN_OF_LIFE_EVERY = 5.0  # seconds between writes if there is nothing to write
 _LONGEST_PAUSE = 10.0  # seconds between attempts while the store cannot be written
 _FALLBACK_AFTER = 30.0  # seconds without a write after which points go to a file beside the store
@@ -113,7 +113,7 @@ class Recorder:
         self._fallback = Fallback(url)
         self._looks = Looks()
         self._wake, self._ended = threading.Event(), threading.Event()
-        self._write_requested = threading.Event()  # not only a look of the observers
+        self._write_requested = threading.Event()  # not only a call of the observers
         self._store_warning, self._callback_warning = WarnOnce(), WarnOnce()
         self._owner = os.getpid()
         self._deadline: float | None = None
@@ -246,7 +246,7 @@ class Recorder:
         self._ended.set()
 
     def _look_for(self, pause: float, flushes: list[threading.Event]) -> None:
-        """Look at new rows whenever it is due, until it is time for more or something is found.
+        """Show new rows to the observers whenever that is due, until the next write or a finding.
 
         Args:
             pause: seconds until then.
@@ -264,7 +264,7 @@ class Recorder:
                 return
 
     def _end_backlog(self) -> None:
-        """Save what the store could not take, and say where it is, or that it is lost."""
+        """Save records that could not be written, and report where they are, or that they are lost."""
         backlog = self._backlog
         saved = backlog.save(self._fallback, self._writer, self.step)
         self._fallback.close()

@@ -229,7 +229,7 @@ class Snapshot:
 
 
 def new_id() -> str:
-    """Five random syllables that can be spoken, such as `kobu-zarite`, of 2 billion."""
+    """Five random syllables that can be pronounced, such as `kobu-zarite`, of 2 billion."""
     syllables = ["".join(map(secrets.choice, (_CONSONANTS, _VOWELS))) for _ in range(5)]
     return f"{''.join(syllables[:2])}-{''.join(syllables[2:])}"
 

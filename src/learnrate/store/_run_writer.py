@@ -35,7 +35,7 @@ _NEWEST_EDIT = select(func.max(edits.c.sequence)).where(edits.c.run == bindparam
 
 @dataclass(frozen=True)
 class NewAttempt:
-    """Stands between the rows of two attempts.
+    """A mark between the rows of two attempts.
 
     Attributes:
         first_step: the first step of the attempt that begins.
@@ -77,8 +77,8 @@ class RunWriter:
         wait: seconds to wait for other processes that write.
 
     Attributes:
-        is_replaced: whether the store is another one than before, since the file was moved,
-            deleted or overwritten: what was written until then is not in it.
+        is_replaced: whether this is another store than before, because the file was moved, deleted or
+            overwritten; earlier records are not in it.
     """
 
     def __init__(self, url: URL, fields: Mapping[str, Any], wait: float) -> None:
@@ -201,7 +201,7 @@ class RunWriter:
         for record in records:
             if isinstance(record, NewAttempt):
                 position = self._begin_attempt(connection, position, record)
-                values = {"step": step}  # what earlier rows showed may be superseded
+                values = {"step": step}  # the values of earlier rows may be superseded
                 continue
             position = self._add_run(connection, position)
             if isinstance(record, Finding):

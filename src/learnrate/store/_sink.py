@@ -1,4 +1,4 @@
-"""Sink: what receives the rows of a run while they are recorded."""
+"""Sink: a receiver of the rows of a run while they are recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Sink"]
 
 
 class Sink(Protocol):
-    """Receives the rows of a run while they are recorded, such as to send them to a tracker.
+    """Receives the rows of a run while they are recorded, for example to send them to a tracker.
 
     Append one to `run.observers`, or to `Recorder.observers`. A class that derives from `Sink`
     defines `__call__`, and the other two methods if it needs them; a plain function of one
@@ -30,7 +30,7 @@ class Sink(Protocol):
     """
 
     def __call__(self, observations: Observations, /) -> Iterable[Finding] | None:
-        """Take new rows, about once a second while the run records, and sooner for its first rows.
+        """Receive new rows, about once a second while the run records, and sooner for its first rows.
 
         Args:
             observations: the rows recorded since the last call, at least one. The sink may keep

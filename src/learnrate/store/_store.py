@@ -73,7 +73,7 @@ class Store(Database):
         >>> folder.cleanup()
     """
 
-    # What was found out before a run
+    # Plans and sweeps
 
     def add_document(
         self, kind: str, content: Mapping[str, Any], facts: Mapping[str, Any] | None = None

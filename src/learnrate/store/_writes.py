@@ -1,4 +1,4 @@
-"""Writing to the tables, within a transaction that the caller holds."""
+"""Writing to the tables, within a transaction of the caller."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _add_attempt(
 
 
 def _forget_superseded(connection: Connection, run: str) -> None:
-    """Set the last and lowest values of a run to those that the latest attempt leaves valid."""
+    """Set the last and lowest values of a run to those of the rows that are still valid."""
     valid = points_in(connection, run, -1)
     latest = latest_values((valid.step, dict(valid.columns)))
     values = {name: latest.get(name) for name in ("validation", *_LOWER)}
@@ -276,7 +276,7 @@ def put_rows(connection: Connection, run: str, attempt: int, rows: Rows) -> None
 def latest_values(rows: Rows) -> dict[str, Any]:
     """The values of a run in a list after some rows: step, rate, the last and the lowest losses.
 
-    The loss is that of the last row, the rate and the validation loss the last ones there are.
+    The loss is that of the last row; the rate and the validation loss are the last known ones.
     """
     step, columns = rows
     values: dict[str, Any] = {"step": int(step[-1]) + 1} if len(step) else {}

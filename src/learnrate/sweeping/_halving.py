@@ -10,16 +10,16 @@ from learnrate.sweeping._estimate import mean_losses
 
 __all__ = ["missing_neighbour", "remaining_rates", "rungs"]
 
-_FEWEST_RATES = 3  # the best and its neighbours, which enclose it
+_FEWEST_RATES = 3  # the best rate and its two neighbours
 _SHORTEST = 20  # updates; in shorter trials a warm-up of 5 % is less than one update
 
 
 def rungs(total_steps: int, rates: int, factor: int) -> list[int]:
     """The lengths of the trials, increasing; the last is `total_steps`.
 
-    Each is `factor` times the one before and has one rate in `factor`, so that every rung costs
-    about the same. There are as many as it takes to reach three rates, and none is shorter than
-    20 updates.
+    Each is `factor` times as long as the one before and keeps one rate in `factor`, so every rung costs
+    about the same. There are as many rungs as it takes to get down to three rates, and none is shorter
+    than 20 updates.
 
     Args:
         total_steps: updates of a whole trial.

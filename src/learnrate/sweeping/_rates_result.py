@@ -52,7 +52,7 @@ class RatesSweep:
         names: the names of the rates.
         trials: every trial, by the first rate, the second one and the seed.
         choice: which engine ran them, and why.
-        resumed: how many trials were known already and not run again.
+        resumed: how many trials were read from the journal and not run again.
         total_steps: updates of each trial.
         task: the name of the task.
         notes: sentences for the user, such as which trials an engine could not run.
@@ -170,7 +170,7 @@ class RatesSweep:
 
 @charts.describe.register(RatesSweep)
 def _rates_sweep_chart(sweep: RatesSweep) -> charts.Chart:
-    """The mean loss of every pair as colours; what did not finish stays grey."""
+    """The mean loss of every pair as colours; pairs that did not finish stay grey."""
     edges = [np.exp(cell_edges(np.log(lrs).tolist())) for lrs in sweep.lrs]
     mean = sweep.losses.mean(axis=2)
     finite = mean[np.isfinite(mean)]

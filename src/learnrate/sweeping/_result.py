@@ -90,7 +90,7 @@ class Sweep:
     Attributes:
         trials: every trial, sorted by rate and seed; with successive halving, by length first.
         choice: which engine ran them, why, and what was measured to choose it.
-        resumed: how many trials were known already and not run again.
+        resumed: how many trials were read from the journal and not run again.
         total_steps: updates of a trial of full length.
         task: the name of the task.
         notes: sentences for the user, such as which trials an engine could not run, and why.

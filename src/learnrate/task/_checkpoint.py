@@ -22,7 +22,7 @@ _OPTIMIZER_KEYS = ("optimizer", "optimizer_state_dict")
 
 
 def read_state(state: Mapping[str, Any] | str | Path) -> Mapping[str, Any]:
-    """A checkpoint as it is, or from its file.
+    """The checkpoint that was given, or the one in the file that was given.
 
     Raises:
         TaskError: it cannot be read.
@@ -63,7 +63,7 @@ def load_changed(module: nn.Module, weights: Mapping[str, Any]) -> None:
     }
     if present.keys() == weights.keys():
         module.load_state_dict(changed, strict=False)
-    else:  # which torch refuses in its own words
+    else:  # torch refuses these with its own message
         module.load_state_dict(weights)
 
 

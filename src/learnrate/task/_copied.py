@@ -1,4 +1,4 @@
-"""Copies of a module that share the memory of what is not trained, until something writes to it."""
+"""Copies of a module that share the memory of frozen weights until something writes to it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import nn
 
 __all__ = ["copied_model", "lazy_copy", "shares_memory"]
 
-# Tensors that share memory until one of them is written to: torch then gives that one memory of its
-# own, whoever writes. It has no public name, so the copy is a plain one if it should disappear.
+# Makes a tensor that shares memory until one of the two is written to; torch then gives this one its own
+# memory. The function is not public, so a plain copy is made if torch removes it.
 _LAZY_CLONE: Any = getattr(torch, "_lazy_clone", None)
 _ADDRESS: Any = getattr(torch._C, "_data_address", None)  # noqa: SLF001 - data_ptr() ends the sharing
 
 
 def copied_model(model: nn.Module) -> nn.Module:
-    """A deep copy of a module, whose frozen parameters and buffers take no memory while nobody writes.
+    """A deep copy of a module whose frozen weights and buffers take no memory until they change.
 
     Both modules can be used, changed and saved as if they shared nothing. Memory that torch does not
     own, such as that of a mapped file, of a numpy array, or of several processes, is copied.
@@ -40,7 +40,7 @@ def copied_model(model: nn.Module) -> nn.Module:
 
 
 def lazy_copy(tensor: torch.Tensor) -> torch.Tensor | None:
-    """A copy that takes no memory while nobody writes to it or to the tensor; None if there is none.
+    """A copy without memory until it or the tensor is written to; None if that is impossible.
 
     Args:
         tensor: without a gradient.
@@ -55,7 +55,7 @@ def lazy_copy(tensor: torch.Tensor) -> torch.Tensor | None:
 
 
 def shares_memory(tensor: torch.Tensor, shared: torch.Tensor) -> bool:
-    """Whether nobody has written to a tensor, nor to its lazy copy, since the copy was made."""
+    """Whether neither a tensor nor its lazy copy has been written to since the copy."""
     return bool(_ADDRESS(tensor) == _ADDRESS(shared))
 
 

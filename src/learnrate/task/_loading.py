@@ -83,7 +83,7 @@ def load_object(spec: str, kind: type[Loaded], kind_name: str) -> Loaded:
 def _check_takes_no_argument(spec: str, function: Callable[..., object]) -> None:
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a function in C need not say what it takes
+    except (TypeError, ValueError):  # a function in C may have no signature
         return
     packed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     needed = [

@@ -33,7 +33,7 @@ _FEWEST, _MOST = 2, 3
 
 @dataclass(frozen=True)
 class RateGroups:
-    """The rates of a task that are set apart from each other.
+    """The rates of a task that are set separately.
 
     Parameter groups that share a rate keep the ratio of theirs; it is that of the highest of them.
 
@@ -119,7 +119,7 @@ class RateGroups:
         ]
 
     def text(self, rates: Sequence[float]) -> str:
-        """The text that tells a training at these rates from others of the same task.
+        """A text that identifies a training at these rates among those of the same task.
 
         Examples:
             >>> RateGroups(("a", "b"), (), (), (1.0, 0.1, 1.0), (0, 0, 1)).text([2.0, 3.0])

@@ -46,7 +46,7 @@ class Task:
         loss: `loss(model, batch) -> scalar tensor`, or a criterion module such as
             `torch.nn.CrossEntropyLoss()`, which is applied as `criterion(model(inputs), target)`
             to batches that are pairs. May be left out with `update`. If both are given, `update`
-            trains; `loss` is used only where the loss of a batch is needed by itself, such as in
+            trains; `loss` is used only where the loss of a batch alone is needed, such as in
             the checks of `learnrate.transfer`.
         data: a DataLoader, any iterable that can be iterated again, or a function of a seed that
             returns one. When a pass ends, another begins, so a run may have any length. A
@@ -311,10 +311,10 @@ def _takes_parameters(factory: Callable[..., object]) -> bool:
 
 
 def _takes_one_argument(function: Callable[..., object]) -> bool:
-    """Whether a function can be called with one argument, as far as it says what it takes."""
+    """Whether a function can be called with one argument, as far as its signature is known."""
     try:
-        signature = inspect.signature(function, follow_wrapped=False)  # a wrapper takes others
-    except (TypeError, ValueError):  # a function in C need not say what it takes
+        signature = inspect.signature(function, follow_wrapped=False)  # of the wrapper
+    except (TypeError, ValueError):  # a function in C may have no signature
         return True
     try:
         signature.bind(None)

@@ -1,4 +1,4 @@
-"""Schedulers of torch as schedules: a copy of the scheduler is stepped and its rates are read."""
+"""Schedulers of torch as schedules: a copy of the scheduler is stepped, and its rates are read."""
 
 from __future__ import annotations
 

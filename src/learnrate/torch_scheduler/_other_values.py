@@ -31,7 +31,7 @@ class OtherValues:
     """The values that a scheduler sets besides the rate, one for each of its steps.
 
     Of torch's own schedulers, only `OneCycleLR` and `CyclicLR` set any: the momentum, or the first
-    of the betas. For the scheduler of somebody else, all numbers of the groups are compared.
+    of the betas. For a scheduler of another package, all numbers of the groups are compared.
 
     Args:
         scheduler: a scheduler of torch.
@@ -81,7 +81,7 @@ class OtherValues:
         self._length += 1
 
     def end(self) -> None:
-        """Stay at the last values: the run has no further steps."""
+        """Keep the last values: the run has no further steps."""
         self._twin = None
 
     def at(self, group: int, name: str, calls: int) -> Any:
@@ -130,7 +130,7 @@ class OtherValues:
                 self.end()
 
     def _compare(self, groups: list[Group]) -> None:
-        """Begin a column for every number that is no longer what it was at first."""
+        """Begin a column for every number that has changed since the first step."""
         if not self._begin:
             self._begin = [dict(_numbers(group)) for group in groups]
             return

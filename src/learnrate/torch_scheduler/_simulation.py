@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Twin", "kept_generators", "nested", "position", "simulated"]
 
-REPEATED = 1000  # steps that are simulated twice if a scheduler calls a function of the user's
+REPEATED = 1000  # steps that are simulated twice if a scheduler calls a function of the user
 _WITHOUT_FUNCTIONS = {
     lr_scheduler.ChainedScheduler,
     lr_scheduler.ConstantLR,
@@ -43,7 +43,7 @@ _WITHOUT_FUNCTIONS = {
 
 
 def nested(scheduler: Any) -> Iterator[Any]:
-    """The scheduler, and those that it is made of."""
+    """The scheduler, and those that it consists of."""
     yield scheduler
     for part in getattr(scheduler, "_schedulers", ()):
         yield from nested(part)

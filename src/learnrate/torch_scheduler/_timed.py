@@ -37,7 +37,7 @@ class Stopwatch:
         return self._before + max(self._clock() - self._began, 0.0)
 
     def resume(self, elapsed: float) -> None:
-        """Count on from the seconds of a saved run."""
+        """Continue to count from the seconds of a saved run."""
         self._before, self._began = elapsed, self._clock()
 
 
@@ -73,7 +73,7 @@ class TimedSchedule(LRScheduler):
         return {"last_epoch": self.last_epoch, "elapsed": self.stopwatch.elapsed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count the seconds on from a saved state.
+        """Continue to count the seconds from a saved state.
 
         Args:
             state_dict: the result of `state_dict`.

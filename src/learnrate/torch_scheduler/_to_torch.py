@@ -145,8 +145,8 @@ class TorchSchedule(LRScheduler):
 
     def step(self, epoch: int | None = None) -> None:
         """Set the rates of the next update, or of the update with index `epoch`."""
-        # Iterators and attributes cost most of the time of an update: hence one loop with a
-        # counter of its own, over values that were computed ahead.
+        # Iterators and attributes take most of the time of an update, so this is one loop with its own
+        # counter, over values that were computed ahead.
         rate, step, groups = self._rate, self.last_epoch + 1, self.optimizer.param_groups
         index, ratios = step - rate.first, rate.ratios
         if not 0 <= index < len(rate.values) or epoch is not None or len(groups) > len(ratios):
@@ -291,7 +291,7 @@ class TorchSchedule(LRScheduler):
 
 @cache
 def _leave_out_of_compiled_functions() -> None:
-    """Let `torch.compile` call this package as it calls torch's schedulers, without compiling it.
+    """Make `torch.compile` call this package without compiling it, like torch's schedulers.
 
     Otherwise a function that calls `scheduler.step()` would be compiled again for every step. Making
     an optimizer has loaded torch's compiler already.

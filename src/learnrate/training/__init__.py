@@ -1,4 +1,4 @@
-"""The verb train: a task trained under a schedule, recorded and steered."""
+"""`train`: train a task under a schedule, recorded and steered."""
 
 from learnrate.training._train import train
 from learnrate.training._trained import Trained

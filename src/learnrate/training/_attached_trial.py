@@ -26,7 +26,7 @@ __all__ = ["AttachedTrial"]
 class AttachedTrial(contextlib.ExitStack):
     """A trial with a run attached, which sets its rates, makes its edits and records it.
 
-    Leaving the block ends a run that has not ended: by an error, or by Ctrl-C outside the trial.
+    Leaving the block ends a run that has not ended, because of an error or Ctrl-C outside the trial.
     """
 
     def __init__(

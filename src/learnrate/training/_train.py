@@ -61,11 +61,11 @@ def train(
         schedule: a schedule, its text form, or a number for a constant rate. A schedule without a
             length is bound to `total_steps`. Or a `learnrate.schedules.Deadline`: then the training
             ends when the time is over. None with `plan`.
-        plan: "inside" for a run that searches for its rate while it trains. The search costs at
-            most 15 % of the updates. A short plan gives the first rate. At a few later steps, the
-            run tries other rates for some updates each, and goes back to the state before them, to
-            the bit. If another rate is better, an edit sets it, and its reason states the losses.
-            At the end, the rate decays to 0.
+        plan: "inside" for a run that searches for its rate while it trains. The search costs at most 15 %
+            of the updates. A short plan gives the first rate. At a few later steps, the run tries other
+            rates for some updates each, and restores the state before them, bit for bit. If another rate
+            is better, an edit sets it, and its reason states the losses. At the end, the rate decays to
+            0.
         total_steps: length of the run in optimizer updates. By default that of the schedule, or
             that of the task if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training
@@ -109,7 +109,7 @@ def train(
     deadline = timed(schedule)
     if deadline is None:
         bound = _bound(read_schedule(schedule), task, total_steps)
-    else:  # the updates are not known; those of the deadline's schedule stand for them
+    else:  # the number of updates is not known; the length of the deadline's schedule is used
         bound = Constant(total_steps or deadline.schedule.total_steps)
     check_task(task)
     trial = Trial(bound, seed)

@@ -195,12 +195,12 @@ def check(
 ) -> CoordinateCheck:
     """Measure activations and updates of every layer over widths.
 
-    At each width the task is trained for a few updates at a constant rate. Of each layer three
-    sizes are measured on a fixed batch: its output before the first update; the change of its
-    output; and the change by its own updates alone, for the input that it had first. In the
-    maximal-update parametrization none of them depends on the width. Each size is fitted as a power of
-    the width. A layer breaks the rules if the whole interval of the power is above 1/4 or below -1/4,
-    half of the smallest power that a wrong factor gives in theory.
+    At each width the task is trained for a few updates at a constant rate. For each layer, three sizes
+    are measured on a fixed batch: its output before the first update; the change of its output; and the
+    change by its own updates alone, for the input that it had first. In the maximal-update
+    parametrization none of them depends on the width. Each size is fitted as a power of the width. A
+    layer breaks the rules if the whole interval of the power is above 1/4 or below -1/4, half of the
+    smallest power that a wrong factor gives in theory.
 
     Args:
         make_task: a function of the width that returns a `learnrate.Task`.
@@ -284,7 +284,7 @@ def _measured(wide: WidthTask, seed: int, updates: int, lr: float | None) -> dic
 def _layers(
     sizes: Mapping[str, list[list[LayerSizes]]], widths: Sequence[int], seeds: int
 ) -> list[LayerCheck]:
-    """The layers that every width has, with their powers; each power counts among all of them."""
+    """The layers that every width has, with their powers, whose confidence holds for all together."""
     whole = {layer: rows for layer, rows in sizes.items() if all(len(r) == seeds for r in rows)}
     confidence = 1 - (1 - _CONFIDENCE) / max(1, 3 * len(whole))
     places = np.repeat(np.array(widths, dtype=float), seeds)

@@ -32,7 +32,7 @@ class WidthTask:
         peak_factor: the peak at this width divided by that at the base width, because a schedule sets
             the highest rate of all parameter groups; 1 with Adam at widths above the base.
         plain: the task as its code makes it.
-        parametrization: what muP says of its parameters; None as its code makes it.
+        parametrization: the rules of muP for its parameters; None if the task is as its code makes it.
     """
 
     task: Task
@@ -136,7 +136,7 @@ def _model_of(task: Task) -> nn.Module:
 
 
 def _described(task: Task, plain: Task, width: int) -> WidthTask:
-    """The task with what muP says of its parameters, from a model that is made for it."""
+    """The task with the rules of muP for its parameters, from a model that is made for this."""
     with kept_random_state():
         seed_everything(0)
         model = _model_of(task)

@@ -59,7 +59,7 @@ def regroup(
     *,
     family: str | None = None,
 ) -> float:
-    """Split the parameter groups of a new optimizer, and give each the rate that muP asks for.
+    """Split the parameter groups of a new optimizer, and give each the rate of muP.
 
     The groups' own rates are those at the base width. The groups are plain: their rates, weight
     decay and epsilon are multiplied, and everything else stays. So they survive any scheduler and

@@ -102,10 +102,10 @@ def parametrize(
     """Give a new model the maximal-update parametrization relative to a narrower one.
 
     The initial weights of `model` are scaled in place, once. `regroup` then gives its optimizer the
-    rates. Both models are made by the same code with other widths, so that what differs between
-    their shapes is what grows. The factor of a readout is moved into its initial scale and its rate;
-    where a readout shares its weight with an embedding, a hook multiplies the readout's input.
-    A hook is not part of a `state_dict`: parametrize the model before you load one.
+    rates. Both models are made by the same code with other widths, so that the dimensions that differ
+    between them are those that grow. The factor of a readout is moved into its initial scale and its
+    rate; where a readout shares its weight with an embedding, a hook multiplies the readout's input. A
+    hook is not part of a `state_dict`: parametrize the model before you load one.
 
     Args:
         model: the model to train, with its initial weights.

@@ -1,4 +1,4 @@
-"""The sizes of every layer's output and updates in a live model, which is left as it was."""
+"""The sizes of every layer's output and updates in a live model, which does not change."""
 
 from __future__ import annotations
 

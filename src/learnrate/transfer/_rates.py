@@ -287,7 +287,7 @@ def sweep(
     ordered = checked_widths(widths, 2)
     chosen = None if standard else (base or ordered[0])
     if out is not None:
-        folder_for(Path(out))  # refused before the work
+        folder_for(Path(out))  # refused before the work starts
     sweeps, name, length = [], "", 0
     for width in ordered:
         wide = at_width(make_task, width, base=chosen, roles=roles)
