@@ -1,8 +1,7 @@
-"""learnrate's methods: plans at three shares of a run and in ten seconds, runs that plan themselves, `find`."""
+"""learnrate's methods: plans at several budgets, runs that plan themselves, and `find`."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import learnrate
 
 from .methods import Method, Pick, TrainedRun
+from .provenance import code_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +22,12 @@ __all__ = ["METHODS"]
 
 
 def _version(*packages: str) -> str:
-    """A hash of some packages of the library, so that a change of the method changes the version."""
+    """The version of a method: it changes with the code of the packages that decide."""
     root = Path(learnrate.__file__).parent
-    files = sorted(path for package in packages for path in (root / package).glob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return f"{learnrate.__version__}+{digest[:8]}"
+    return f"{learnrate.__version__}+{code_hash(*(root / package for package in packages))}"
 
 
-def _planned(budget: float | str) -> Callable[[Cell, Task, int], Pick]:
+def _planned(budget: float | str | None) -> Callable[[Cell, Task, int], Pick]:
     def pick(_: Cell, task: Task, seed: int) -> Pick:
         try:
             plan = learnrate.plan(task, budget=budget, seed=seed, progress=False)
@@ -70,6 +68,11 @@ METHODS = [
         version=_version("planning", "range_test"),
         train=_inside,
         seeds=2,
+    ),
+    Method(
+        name="plan, default budget",
+        version=_version("planning", "range_test"),
+        pick=_planned(None),
     ),
     *(
         Method(

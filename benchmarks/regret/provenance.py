@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
+import hashlib
 import platform
 import subprocess
 from functools import lru_cache
@@ -12,7 +14,7 @@ import torch
 
 import learnrate
 
-__all__ = ["RESULTS", "ROOT", "SCRATCH", "provenance"]
+__all__ = ["RESULTS", "ROOT", "SCRATCH", "code_hash", "provenance"]
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
@@ -49,3 +51,31 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor()
+
+
+class _WithoutSentences(ast.NodeTransformer):
+    """Replaces each text that has a space by an empty one: docstrings and messages, but not names."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant("") if _is_sentence(node) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        if any(_is_sentence(part) for part in node.values):
+            return ast.Constant("")
+        self.generic_visit(node)
+        return node
+
+
+def _is_sentence(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+
+
+def code_hash(*packages: Path) -> str:
+    """Eight digits that change with the code of some packages, but not with its comments and sentences.
+
+    Args:
+        packages: their folders.
+    """
+    files = sorted(path for package in packages for path in package.glob("*.py"))
+    trees = [_WithoutSentences().visit(ast.parse(path.read_text())) for path in files]
+    return hashlib.sha256("".join(map(ast.dump, trees)).encode()).hexdigest()[:8]
