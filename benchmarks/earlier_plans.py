@@ -141,7 +141,7 @@ def plan_of(
         if agrees:
             plan = planned_like(_planned(climb), evidence, trainer.shape)
         else:
-            climb.go_on()
+            climb.train_proposed()
             plan = _planned(climb)
         plan = replace(plan, cost=trainer.spent / setting.total_steps)
     return {**_figures(plan), "agrees": agrees, "excess": setting.excess(plan.peak)}

@@ -160,7 +160,7 @@ def omniglot(data: Path, shots: int) -> meta.MetaTask:
         batch=4,
         total_steps=150,
         test_count=60,
-        at_once=64,
+        chunk_size=64,
         name=f"Omniglot, 5-way {shots}-shot",
     )
 

@@ -247,7 +247,7 @@ def one_after_the_other(runs: WholeRuns, budget: float | None, seed: int) -> dic
             )
             start = trainer.start(seed).loss
             climb = Climb(trainer, ladder, LossScale.of(start, test.mean), test, start, seed)
-            climb.go_on()
+            climb.train_proposed()
         if climb.has_finished_trials:
             lrs[number] = decide(climb.ladder, climb.trials).peak
         spent += trainer.spent

@@ -197,7 +197,7 @@ def _replayed_plan(trainer: ReplayTrainer, total_steps: int, budget: float, seed
     climb = Climb(
         trainer, ladder, LossScale.of(before.loss, range_test.mean), range_test, before.loss, seed
     )
-    climb.go_on()
+    climb.train_proposed()
     return _planned(climb)
 
 

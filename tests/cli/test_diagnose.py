@@ -245,7 +245,7 @@ def test_what_was_said_live_and_the_resumes_of_a_stored_run_belong_to_it(run, st
     assert "Found while the run was live" in out
     assert "The loss spiked." in out
     (row,) = json.loads(run("--run", good, "--store", "runs.db", "--json")[1])
-    assert (row["code"], row["said_live"]) == ("LR102", True)
+    assert (row["code"], row["reported_live"]) == ("LR102", True)
     assert run("--run", good, "--store", "runs.db", "--json", "--ignore", "LR102")[1] == "[]\n"
 
     rate = 0.1 * (1 - np.arange(100, 300) / 300)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from learnrate import ArgumentError
-from learnrate.comparing import ComparedRun, Comparison, Contestant, Standing
+from learnrate.comparing import ComparedMethod, ComparedRun, Comparison, Standing
 
 LOSSES = st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=2, max_size=8).filter(
     lambda pairs: np.std([left - right for left, right in pairs]) > 1e-6
@@ -31,7 +31,7 @@ def contestant(name, losses, status="diverged", error=""):
         )
         for seed, loss in enumerate(losses)
     ]
-    return Contestant(name, "SGD", "torch 2", "linear()", tuple(runs))
+    return ComparedMethod(name, "SGD", "torch 2", "linear()", tuple(runs))
 
 
 def comparison(planned, confidence=0.95, **others):

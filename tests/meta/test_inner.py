@@ -93,7 +93,7 @@ def test_the_meta_gradient_is_that_of_plain_double_backward(case, rates):
     task = task_of(model, criterion, inner_lr=rates, inner_steps=len(rates))
     expected = plain_gradient(model, criterion, episode, rates)
     assert_equal(meta_gradient(task, model, episode), expected)
-    assert_equal(meta_gradient(replace(task, at_once=3), model, episode), expected)
+    assert_equal(meta_gradient(replace(task, chunk_size=3), model, episode), expected)
 
 
 def test_first_order_leaves_the_second_derivatives_out():
@@ -122,7 +122,7 @@ def test_reptile_moves_towards_the_adapted_weights():
         for name, parameter in model.named_parameters()
     }
     assert_equal(meta_gradient(task, model, episode), expected)
-    assert_equal(meta_gradient(replace(task, at_once=2), model, episode), expected)
+    assert_equal(meta_gradient(replace(task, chunk_size=2), model, episode), expected)
 
 
 def test_at_a_rate_of_zero_maml_is_joint_training():

@@ -58,7 +58,11 @@ def test_branches_leave_no_trace_and_the_change_is_an_edit_with_its_evidence(tra
 def test_the_stored_run_repeats_to_the_last_bit_without_a_search(trained, place):
     recorded = replayed(Store(place), trained.run)
     again = learnrate.train(
-        task_of(), recorded.base, edits=recorded.again, seed=recorded.seed, progress=False
+        task_of(),
+        recorded.base,
+        edits=recorded.edits_to_repeat,
+        seed=recorded.seed,
+        progress=False,
     )
     assert again.curve.loss.tolist() == trained.curve.loss.tolist()
     assert (

@@ -84,7 +84,7 @@ def test_the_page_of_findings_counts_runs_with_an_error_and_rows_in_words():
 
 def test_every_trial_is_in_the_table_with_its_status(plan):
     page = plan_page(plan)
-    table = page[page.index("Trials and what they cost</caption>") : page.index("</main>")]
+    table = page[page.index("Trials and their cost</caption>") : page.index("</main>")]
     assert table.count("<tr") == 1 + 2 + 2 + 8 + 1
     assert table.count(">diverged<") == 2
     assert table.count("(lowest)") == 2

@@ -71,7 +71,9 @@ def test_edits_change_the_planned_schedule_of_a_group_and_a_replay_repeats_them(
     replay = replayed(Store(place), "last")
     assert replay.groups == (None, read(BODY))
     assert replay.lr.tolist() == np.max(steered.used, axis=1).tolist()
-    again = Steered(False, replay.base, groups=replay.groups, edits=replay.again).train(70)
+    again = Steered(False, replay.base, groups=replay.groups, edits=replay.edits_to_repeat).train(
+        70
+    )
     assert again.used == steered.used
 
 

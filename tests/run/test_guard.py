@@ -124,7 +124,7 @@ def test_a_clean_run_is_not_changed_by_a_bit(clean):
 
 
 def test_after_the_last_rescue_the_run_stops_with_advice(tmp_path):
-    loop = Loop(tmp_path / "a.db", guard=Guard(times=2)).train(
+    loop = Loop(tmp_path / "a.db", guard=Guard(max_rescues=2)).train(
         lambda drawn, x, y: (x * math.nan, y) if drawn >= 200 else (x, y)
     )
     assert loop.run.gave_up
@@ -207,7 +207,11 @@ def test_train_obeys_the_guard_and_its_replay_repeats_the_run(tmp_path):
     assert {edit.author for edit in saved.edits} == {"guard"}
     replay = replayed(store, saved.run)
     again = learnrate.train(
-        poisoned_task(), replay.base, edits=replay.again, seed=replay.seed, progress=False
+        poisoned_task(),
+        replay.base,
+        edits=replay.edits_to_repeat,
+        seed=replay.seed,
+        progress=False,
     )
     assert again.curve.loss.tolist() == saved.curve.loss.tolist()
     assert again.curve.lr.tolist() == saved.curve.lr.tolist() == replay.lr.tolist()
@@ -273,10 +277,10 @@ def test_the_state_of_a_guard_is_saved_as_json():
     "options",
     [
         {"every": 0},
-        {"lost": 0.0},
+        {"lost_share": 0.0},
         {"keep": 0},
         {"factor": 1.0},
-        {"times": -1},
+        {"max_rescues": -1},
         {"spike": 0.5},
         {"folder": 3},
     ],

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 import learnrate
-from learnrate import _looks
-from learnrate._looks import Looks, next_look
+from learnrate import _row_checks
+from learnrate._row_checks import RowChecks, next_check
 
 TOTAL = 400
 
 
 def steps_of_findings(place, monkeypatch, *, lr, not_finite_from=TOTAL):
     """The updates after which each code was in `run.findings`, before the run ended."""
-    monkeypatch.setattr(_looks, "_EXTRA_SECONDS", math.inf)  # however slow this machine is
+    monkeypatch.setattr(_row_checks, "_EXTRA_SECONDS", math.inf)  # however slow this machine is
     weight = torch.nn.Parameter(torch.ones(4, dtype=torch.float64))
     optimizer = torch.optim.SGD([weight], lr=0.1)
     generator = torch.Generator().manual_seed(0)
@@ -36,7 +36,7 @@ def steps_of_findings(place, monkeypatch, *, lr, not_finite_from=TOTAL):
 def wait_for_look(recorder):
     """Let the recorder's thread finish a look that it was asked for."""
     end = time.monotonic() + 30.0
-    while recorder._looks.next_step == math.inf and time.monotonic() < end:
+    while recorder._row_checks.next_step == math.inf and time.monotonic() < end:
         time.sleep(0.001)
 
 
@@ -57,19 +57,19 @@ def test_losses_that_are_not_finite_are_said_at_the_third(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("every", [1, 10])
 def test_looks_come_after_eight_rows_and_then_a_quarter_more(every):
-    looks, rows = Looks(lambda: 0.0), [0]
+    looks, rows = RowChecks(lambda: 0.0), [0]
     for row in range(1, 400):
         if (row - 1) * every >= looks.next_step:
             looks.add((row - 1) * every, row - rows[-1], seconds=0.0)
             rows.append(row)
     settled = rows[3:]  # by then it knows how many updates a row stands for
     assert settled[0] <= 20
-    assert settled[1:] == [next_look(row) for row in settled[:-1]]
+    assert settled[1:] == [next_check(row) for row in settled[:-1]]
 
 
 def test_looks_wait_when_they_took_more_than_their_share_of_the_time():
     times = iter([0.0, 1.0, 2.0, 20.0])
-    looks = Looks(lambda: next(times))
+    looks = RowChecks(lambda: next(times))
     looks.add(0, 1, seconds=0.01)
     assert looks.next_step == 8
     looks.add(8, 8, seconds=0.1)  # at 1 s, 0.11 s are far more than 0.02 s and 0.5 %

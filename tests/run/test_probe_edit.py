@@ -187,7 +187,11 @@ def test_train_probes_on_the_next_batches_and_ends_at_the_same_bits(tmp_path, da
     again = replayed(store, probed.run)
     assert [edit.kind for edit in again.edits] == [EditKind.PROBE]
     repeated = learnrate.train(
-        task_of(data(), **more), again.base, edits=again.again, store=place, progress=False
+        task_of(data(), **more),
+        again.base,
+        edits=again.edits_to_repeat,
+        store=place,
+        progress=False,
     )
     assert replayed(store, repeated.run).edits == again.edits
     assert np.array_equal(repeated.curve.loss, plain.curve.loss)

@@ -45,7 +45,7 @@ def test_a_replay_has_the_rates_of_the_run_to_the_last_bit_including_rollbacks(p
     observations = store.observations(replay.run)
     assert replay.lr.tolist() == observations.column("lr").tolist()
     assert replay.schedule.table().tolist() == replay.lr.tolist()
-    again = Steered(place, edits=replay.again, schedule=replay.base).train(999)
+    again = Steered(place, edits=replay.edits_to_repeat, schedule=replay.base).train(999)
     assert again.used == steered.used
     assert all(
         torch.equal(first, second)
@@ -71,7 +71,7 @@ def test_a_replay_of_a_torch_schedulers_run_is_the_table_of_its_rates(place):
     replay = replayed(Store(place), run.id)
     np.testing.assert_allclose(replay.lr, 0.1 * 0.9 ** np.arange(8) * ([1] * 5 + [0.5] * 3))
     assert replay.schedule.table().tolist() == replay.lr.tolist()
-    again = Steered(False, schedule=replay.base, edits=replay.again).train(99)
+    again = Steered(False, schedule=replay.base, edits=replay.edits_to_repeat).train(99)
     assert [rates[0] for rates in again.used] == replay.lr.tolist()
 
 

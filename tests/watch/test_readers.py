@@ -279,10 +279,12 @@ def test_a_folder_without_logs_and_a_path_that_does_not_exist_are_refused(tmp_pa
         read_runs(tmp_path / "nowhere")
 
 
-def test_no_log_is_claimed_by_the_readers_of_two_tools(database):
+def test_no_log_is_recognised_by_the_readers_of_two_tools(database):
     for path in (database, *LOGS.rglob("*")):
-        claims = [reader.name for reader in READERS if not reader.any_tool and reader.claims(path)]
-        assert len(claims) <= 1, path
+        names = [
+            reader.name for reader in READERS if not reader.any_tool and reader.recognises(path)
+        ]
+        assert len(names) <= 1, path
 
 
 def test_readers_of_formats_that_any_tool_writes_are_tried_last():
@@ -298,7 +300,9 @@ def test_readers_of_formats_that_any_tool_writes_are_tried_last():
 def test_a_reader_of_another_package_is_tried_first(tmp_path):
     (known,) = read_runs(LOGS / "keras.csv")
     mine = Reader(
-        name="mine", claims=lambda path: path.suffix == ".mine", read=lambda path, names: [known]
+        name="mine",
+        recognises=lambda path: path.suffix == ".mine",
+        read=lambda path, names: [known],
     )
     path = written(tmp_path, "anything", "a.mine")
     assert read_runs(path, readers=(mine, *READERS)) == [known]

@@ -145,7 +145,7 @@ def _source(
             )
         return {
             "schedule": recorded.base,
-            "edits": recorded.again,
+            "edits": recorded.edits_to_repeat,
             "groups": recorded.groups or None,
             "seed": seed if recorded.seed is None else recorded.seed,
         }

@@ -14,7 +14,7 @@ from learnrate._files import folder_for, number_or_none
 from learnrate._progress import ProgressBar
 from learnrate._ranks import rank_and_size
 from learnrate._version import __version__
-from learnrate.comparing._result import ComparedRun, Comparison, Contestant
+from learnrate.comparing._result import ComparedMethod, ComparedRun, Comparison
 from learnrate.comparing._tuning_free import TUNING_FREE, missing
 from learnrate.planning import plan as make_plan
 from learnrate.schedules import shape as read_shape
@@ -189,14 +189,14 @@ def _chosen(names: Iterable[str] | None) -> tuple[list[TuningFree], dict[str, st
 
 def _planned(
     trainer: _WholeRuns, task: Task, plans: Sequence[Plan], seeds: Sequence[int], optimizer: str
-) -> Contestant:
+) -> ComparedMethod:
     """The runs at the planned rates."""
     training = _MethodRuns(trainer, _PLANNED, task)
     runs = [
         training.run(plan.schedule, trial_seed, spent=_cost(plan), peak=plan.peak)
         for plan, trial_seed in zip(plans, seeds, strict=True)
     ]
-    return Contestant(
+    return ComparedMethod(
         name=_PLANNED,
         optimizer=optimizer,
         package=f"learnrate {__version__}",
@@ -212,7 +212,7 @@ def _other(
     lengths: Mapping[int, int],
     *,
     sgd: bool,
-) -> Contestant:
+) -> ComparedMethod:
     """The runs of an optimizer that needs no rate, each as long as a plan with its run."""
     optimizer, runs = tuning_free.class_name(sgd=sgd), []
     unbound = tuning_free.lr[optimizer] * read_shape(tuning_free.shape)
@@ -220,7 +220,7 @@ def _other(
         changed = replace(task, optimizer=tuning_free.for_task(task, length))
         training = _MethodRuns(trainer, tuning_free.name, changed)
         runs.append(training.run(unbound.over(length), trial_seed))
-    return Contestant(
+    return ComparedMethod(
         name=tuning_free.name,
         optimizer=optimizer,
         package=f"{tuning_free.package} {tuning_free.installed_version}",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["ComparedRun", "Comparison", "Contestant", "Difference", "Standing"]
+__all__ = ["ComparedMethod", "ComparedRun", "Comparison", "Difference", "Standing"]
 
 _FORMAT = "learnrate.comparison"
 _VERSION = 1
@@ -62,7 +62,7 @@ class ComparedRun:
 
 
 @dataclass(frozen=True)
-class Contestant:
+class ComparedMethod:
     """A method that is compared, and its run with each seed.
 
     Attributes:
@@ -70,7 +70,7 @@ class Contestant:
         optimizer: the class of the optimizer.
         package: the distribution that has it, with its version.
         shape: the shape of the schedule, with peak 1.
-        runs: one for each seed, in the same order for every contestant.
+        runs: one for each seed, in the same order for every method.
     """
 
     name: str
@@ -133,8 +133,8 @@ class Comparison:
 
     task: str
     total_steps: int
-    planned: Contestant
-    others: tuple[Contestant, ...]
+    planned: ComparedMethod
+    others: tuple[ComparedMethod, ...]
     left_out: dict[str, str]
     confidence: float
     validated: bool
@@ -218,7 +218,9 @@ def _range_text(texts: Sequence[str]) -> str:
     return texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}"
 
 
-def paired_difference(planned: Contestant, other: Contestant, confidence: float) -> Difference:
+def paired_difference(
+    planned: ComparedMethod, other: ComparedMethod, confidence: float
+) -> Difference:
     """The final losses of an optimizer minus those of the planned rate, seed by seed.
 
         mean d +- t s / sqrt(n),   t the quantile of Student's t with n - 1 degrees of freedom
@@ -264,12 +266,12 @@ def _sentence(
     return f"{name} ends {standing} than the planned rate: by {rate_text(abs(mean))}{relative} ({ends})."
 
 
-def _unfinished(planned: Contestant, other: Contestant) -> Difference:
+def _unfinished(planned: ComparedMethod, other: ComparedMethod) -> Difference:
     parts = [
-        f"{contestant.unfinished} of {len(contestant.runs)} runs of {contestant.name} "
-        f"{_how_they_ended(contestant.runs)}"
-        for contestant in (other, planned)
-        if contestant.unfinished
+        f"{method.unfinished} of {len(method.runs)} runs of {method.name} "
+        f"{_how_they_ended(method.runs)}"
+        for method in (other, planned)
+        if method.unfinished
     ]
     return Difference(
         name=other.name,

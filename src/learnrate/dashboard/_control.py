@@ -9,7 +9,7 @@ import numpy as np
 from learnrate import steering
 from learnrate._errors import ArgumentError
 from learnrate.dashboard._models import PreviewResponse
-from learnrate.edits import Edit, Edited, EditKind, Limits, counted
+from learnrate.edits import Edit, Edited, EditKind, Limits, in_effect
 from learnrate.steering import edited_run, no_snapshot, ratios_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _group_of(request: EditRequest | None, edited: Edited) -> int | None:
     """The parameter group that an edit changes; for an undo, that of the edit which it takes back."""
     if request is None or request.kind is not EditKind.UNDO:
         return None if request is None else request.group
-    remaining = counted(edited.edits)
+    remaining = in_effect(edited.edits)
     return remaining[-1].group if remaining else None
 
 

@@ -7,8 +7,8 @@ from learnrate.edits._edit import (
     RATE_KINDS,
     Edit,
     EditKind,
-    counted,
     edit_in,
+    in_effect,
     note_on_undo,
     words_of,
 )
@@ -22,9 +22,9 @@ __all__ = [
     "EditKind",
     "Edited",
     "Limits",
-    "counted",
     "edit_in",
     "edited",
+    "in_effect",
     "note_on_undo",
     "words_of",
 ]

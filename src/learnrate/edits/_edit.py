@@ -22,9 +22,9 @@ __all__ = [
     "RATE_KINDS",
     "Edit",
     "EditKind",
-    "counted",
     "edit_in",
-    "in_force",
+    "in_effect",
+    "not_rolled_back",
     "note_on_undo",
     "undone_by_last",
     "words_of",
@@ -267,7 +267,7 @@ def edit_in(
     return Edit(kind=kind, value=value, group=group, author=author, reason=reason)
 
 
-def in_force(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+def not_rolled_back(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """The edits that change the schedule and were not undone by a rollback, in order."""
     active: list[Edit] = []
     for edit in edits:
@@ -282,10 +282,10 @@ def in_force(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     return tuple(active)
 
 
-def counted(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+def in_effect(edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """The edits of the rate that count at the end of a history: neither rolled back nor undone."""
     remaining: list[Edit] = []
-    for edit in in_force(edits):
+    for edit in not_rolled_back(edits):
         if edit.kind is not EditKind.UNDO:
             remaining.append(edit)
         elif remaining:
@@ -299,7 +299,7 @@ def undone_by_last(edits: Iterable[Edit]) -> Edit:
     Raises:
         ArgumentError: there is none.
     """
-    remaining = counted(in_force(edits)[:-1])
+    remaining = in_effect(not_rolled_back(edits)[:-1])
     if not remaining:
         raise ArgumentError("there is no edit of the rate to undo.")
     return remaining[-1]

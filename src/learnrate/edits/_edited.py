@@ -12,8 +12,8 @@ from learnrate.edits._edit import (
     RATE_KINDS,
     Edit,
     EditKind,
-    counted,
-    in_force,
+    in_effect,
+    not_rolled_back,
     undone_by_last,
 )
 from learnrate.edits._group_schedule import GroupSchedule
@@ -72,7 +72,7 @@ class Edited:
         object.__setattr__(self, "edits", tuple(self.edits))
         start_of = {group: GroupSchedule(start) for group, start in planned.items()}
         object.__setattr__(self, "_groups", start_of)
-        active = in_force(self.edits)
+        active = not_rolled_back(self.edits)
         for number, edit in enumerate(active, 1):
             self._apply(edit, active[:number])
 
@@ -219,7 +219,7 @@ class Edited:
     def _undo(self, step: int, history: tuple[Edit, ...]) -> None:
         """From a step on, continue as if the edit that is undone had not been made."""
         undone = undone_by_last(history)
-        without = Edited(self.base, counted(history), self.ratios, self.groups)
+        without = Edited(self.base, in_effect(history), self.ratios, self.groups)
         if without.total_steps is not None and without.total_steps <= step:
             raise ArgumentError(
                 f"without '{undone.words}' the run has {without.total_steps:,} steps, and {step:,} are made."

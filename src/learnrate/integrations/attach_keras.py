@@ -272,5 +272,5 @@ class KerasCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras le
         if self.recorder is not None and self._row is not None:
             step, values = self._row
             self.recorder.add((step, tuple(values.get(name) for name in COLUMNS), None))
-            self.recorder.look_if_due(step)
+            self.recorder.show_rows_if_due(step)
         self._row = None

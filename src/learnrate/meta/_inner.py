@@ -65,8 +65,8 @@ def gradient(learner: Learner, weights: Weights, rates: InnerRates, episode: Epi
     leaves = [*weights.values(), *(rates.values.values() if rates.learned else ())]
     totals = [torch.zeros_like(leaf) for leaf in leaves]
     inner, query = [], []
-    for start in range(0, len(episode), task.at_once or len(episode)):
-        index = torch.arange(start, min(start + (task.at_once or len(episode)), len(episode)))
+    for start in range(0, len(episode), task.chunk_size or len(episode)):
+        index = torch.arange(start, min(start + (task.chunk_size or len(episode)), len(episode)))
         chunk = episode[start : start + len(index)]
         rows = None if trials == 1 else index // per_trial
         initial = {name: spread(leaf, rows, len(index)) for name, leaf in weights.items()}
@@ -187,7 +187,7 @@ def adapted(
         steps: the number of adaptation steps.
     """
     trials = len(next(iter(weights.values())))
-    limit = learner.task.at_once or len(episode)
+    limit = learner.task.chunk_size or len(episode)
     parts = []
     for start in range(0, len(episode), limit):
         chunk = episode[start : start + limit]

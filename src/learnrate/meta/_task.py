@@ -57,7 +57,7 @@ class MetaTask:
         batch: episodes in a meta-update.
         total_steps: meta-updates of a whole run.
         test_count: episodes in a test.
-        at_once: the most episodes in one vectorised pass, to limit memory; None for no limit.
+        chunk_size: the most episodes in one vectorised pass, to limit memory; None for no limit.
         name: the task's name in reports.
 
     Raises:
@@ -95,7 +95,7 @@ class MetaTask:
     batch: int = 16
     total_steps: int = 1000
     test_count: int = 100
-    at_once: int | None = None
+    chunk_size: int | None = None
     name: str = "meta-task"
 
     def __post_init__(self) -> None:
@@ -121,9 +121,9 @@ class MetaTask:
                 "MetaTask(inner_lr=Learned(...)) needs a gradient through the inner loop, and reptile "
                 "has none. Use maml, first-order or anil."
             )
-        for name in (*_WHOLE, "adapt_steps", "at_once"):
+        for name in (*_WHOLE, "adapt_steps", "chunk_size"):
             value = getattr(self, name)
-            optional = name in {"adapt_steps", "at_once"} and value is None
+            optional = name in {"adapt_steps", "chunk_size"} and value is None
             if not (optional or _whole(value)):
                 raise ArgumentError(
                     f"MetaTask({name}=...) must be a whole number, at least 1; got {value!r}."

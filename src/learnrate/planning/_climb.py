@@ -56,7 +56,7 @@ class Climb:
         """Whether any trial ended with a finite loss."""
         return any(math.isfinite(trial.log_loss) for trial in self.trials)
 
-    def go_on(self) -> None:
+    def train_proposed(self) -> None:
         """Train every further trial that the ladder proposes.
 
         A negative loss has no logarithm. At the first one, all losses are converted to the linear scale,
@@ -66,7 +66,7 @@ class Climb:
         lowest = min((trial.record.final for trial in self.trials), default=math.inf)
         if self.scale.logarithmic and lowest < 0:
             self._use(self.scale.reaching(lowest))
-            self.go_on()
+            self.train_proposed()
 
     def spend(self, budget: Budget, updates: int, more: int) -> Spending:
         """Train all trials of a budget, and further ones; returns what was spent.
@@ -78,7 +78,7 @@ class Climb:
         """
         trainer, ladder = self.trainer, self.ladder
         promised = budget.updates(ladder.total_steps, None) - trainer.spent
-        self.go_on()
+        self.train_proposed()
         if (
             ladder.pace is not None and self.updates < promised
         ):  # training became slower than it was
@@ -96,12 +96,12 @@ class Climb:
         """
         self.trials = [replace(trial, cost=trial.record.updates) for trial in self.trials]
         self.ladder = self.ladder.counting_updates(budget, self.trials)
-        self.go_on()
+        self.train_proposed()
 
     def extend(self) -> None:
         """Train the two further trials that help most."""
         self.ladder = self.ladder.extended(self.trials)
-        self.go_on()
+        self.train_proposed()
 
     def _use(self, scale: LossScale) -> None:
         losses = self.range_test.loss[0][: before_training(len(self.range_test.mean))]

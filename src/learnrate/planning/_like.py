@@ -156,7 +156,7 @@ def begin_like(
     )
     first = replace(climb, ladder=one_by_one, trials=[])
     if pays:
-        first.go_on()
+        first.train_proposed()
     agrees = _agrees(first) if pays else None
     half = student_quantile(_TAIL, round(belief.freedom)) * belief.log_std
     peak, low, high = (math.exp(belief.log_peak + shift) for shift in (0.0, -half, half))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from learnrate.comparing import Comparison, Contestant, Difference
+    from learnrate.comparing import ComparedMethod, Comparison, Difference
 
 __all__ = ["show_comparison"]
 
@@ -33,23 +33,23 @@ def _table(console: Console, comparison: Comparison) -> Table:
     title = "validation loss" if comparison.validated else "training loss"
     table = new_table(console, "method", "optimizer", title, "difference", "seconds")
     table.add_row(*_start(comparison.planned), "", _seconds(comparison.planned))
-    contestants = {other.name: other for other in comparison.others}
+    methods = {other.name: other for other in comparison.others}
     for difference in comparison.differences:
-        contestant = contestants[difference.name]
-        table.add_row(*_start(contestant), _mean(difference), _seconds(contestant))
+        method = methods[difference.name]
+        table.add_row(*_start(method), _mean(difference), _seconds(method))
     return table
 
 
-def _start(contestant: Contestant) -> tuple[str, str, str]:
-    mean = contestant.mean_loss
+def _start(method: ComparedMethod) -> tuple[str, str, str]:
+    mean = method.mean_loss
     loss = "-" if mean is None else f"{mean:.4g}"
-    return contestant.name, contestant.optimizer, loss
+    return method.name, method.optimizer, loss
 
 
 def _mean(difference: Difference) -> str:
     return "-" if difference.mean is None else f"{difference.mean:+.3g}"
 
 
-def _seconds(contestant: Contestant) -> str:
+def _seconds(method: ComparedMethod) -> str:
     """The mean time of a run, without its plan."""
-    return f"{sum(run.seconds for run in contestant.runs) / len(contestant.runs):.2g}"
+    return f"{sum(run.seconds for run in method.runs) / len(method.runs):.2g}"

@@ -69,9 +69,9 @@ def show_findings(
         panel = _finding_panel(observations, finding)
         if panel is not None:
             show_plot(console, panel, height=9)
-    if diagnosis.said_live:
+    if diagnosis.reported_live:
         console.print(encoded_text(console, (f"\n{_SAID_LIVE}", "")))
-    for finding in diagnosis.said_live:
+    for finding in diagnosis.reported_live:
         _show_finding(console, finding, unit)
     if diagnosis.not_judged:
         console.print(encoded_text(console, (f"\n{diagnosis.not_judged}", "")))
@@ -207,7 +207,7 @@ def _run(
         "name": diagnosis.run,
         "rows": observations.step.size,
         "findings": findings,
-        "said_live": [(finding, _title(finding)) for finding in diagnosis.said_live],
+        "reported_live": [(finding, _title(finding)) for finding in diagnosis.reported_live],
         "not_judged": diagnosis.not_judged,
         "not_trained": diagnosis.not_trained,
         "not_run": not_run,

@@ -104,7 +104,7 @@ def checked_edits(edits: object) -> list[Edit]:
     for edit in checked:
         if not isinstance(edit, Edit) or edit.step is None:
             way_out = "To edit a run that trains, call run.steer('scale 0.5')."
-            rule = "a list of learnrate.edits.Edit with their steps, such as replayed(store, run).again"
+            rule = "a list of learnrate.edits.Edit with their steps, such as replayed(store, run).edits_to_repeat"
             refuse("attach", "edits", rule, edit if isinstance(edit, str) else edits, way_out)
     return checked
 

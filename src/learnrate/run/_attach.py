@@ -42,8 +42,8 @@ from learnrate.run._schedule_argument import (
     bound_schedule,
     clock_of,
     rate_writer,
-    rhythm_of,
     set_beside_the_rate,
+    stepping_check_of,
 )
 from learnrate.run._signals import SignalMeter
 from learnrate.run._snapshots import Snapshots
@@ -168,7 +168,8 @@ def attach(
         probes: `learnrate.probing.Probes`, which probes the live training within a share of its
             time, and answers the edit `probe`. Answers are recorded. For one optimizer. With
             `learnrate.probing.BranchProbes` the run plans itself.
-        edits: edits to repeat, each at its step: `again` of `learnrate.steering.replayed`.
+        edits: edits to repeat, each at its step: `edits_to_repeat` of
+            `learnrate.steering.replayed`.
 
     Raises:
         ArgumentError: a value is outside its rule, or an optimizer has a run already.
@@ -234,7 +235,7 @@ def attach(
         refuse("Measure", "planned", "None unless schedule=None", str(measure.planned))
     if isinstance(schedule, LRScheduler):
         step = max(step, position(schedule) * every)
-    rhythm = rhythm_of(schedule, every, step)
+    stepping_check = stepping_check_of(schedule, every, step)
     by_clock = clock_of(schedule)
     bound, others = (
         (None, None)
@@ -275,7 +276,7 @@ def attach(
         recorder.step = step
         if step > 0:
             recorder.begin_attempt(step, "started")
-    rates = rate_writer(optimizers, bound, by_clock, (rhythm, of_groups, of_hyper))
+    rates = rate_writer(optimizers, bound, by_clock, (stepping_check, of_groups, of_hyper))
     gradient = Cadence(0 if sharded or not is_first else measure.gradient_every)
     meter = UpdateMeter(measure.clip_norm, gradient, Cadence(measure.update_every))
     path = None

@@ -18,7 +18,7 @@ class GradientCoverage:
     """Remembers which trainable tensors have had a gradient other than 0.
 
     Attributes:
-        looks: gradients looked at, since the list of trainable tensors changed.
+        looks: inspected gradients, since the list of trainable tensors changed.
         is_complete: whether every tensor had a gradient.
     """
 

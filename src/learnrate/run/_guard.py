@@ -22,16 +22,16 @@ _NEVER = -(2**53)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """How a run is guarded: `attach(..., guard=True)` or `guard=Guard(times=5)`.
+    """How a run is guarded: `attach(..., guard=True)` or `guard=Guard(max_rescues=5)`.
 
     A snapshot is taken every `every` updates; the last `keep` of them are kept. When the loss is not finite,
     or is a spike for `patience` updates in a row, the run goes back to a snapshot from before the spike, and
     the rate is multiplied by `factor`. The data is not rewound, so the batches in between are not used again.
     If the loss diverges again right after a rescue, the data is assumed to be the cause, and the rate is not
-    lowered. After `times` rescues the run stops, with advice.
+    lowered. After `max_rescues` rescues the run stops, with advice.
 
     A loss is a spike if it exceeds the median of the last `window` good losses by more than
-    `spike` robust standard deviations of them, and by more than the share `lost` of the fall from
+    `spike` robust standard deviations of them, and by more than the share `lost_share` of the fall from
     the first losses to this median. The last rule spares a run that has memorised its data. The
     standard deviation includes the tails of the losses, so that noisy batches are not spikes. The
     result is the same for a * loss + b with a above 0.
@@ -42,11 +42,11 @@ class Guard:
         keep: the number of snapshots that are kept, at least 1.
         folder: where snapshots are written; None keeps them in memory.
         factor: what the rate is multiplied by at each rescue, above 0 and below 1.
-        times: rescues before the run is stopped, at least 0.
+        max_rescues: rescues before the run is stopped, at least 0.
         patience: spikes in a row that make a rescue necessary, at least 1.
         spike: robust standard deviations that make a loss a spike, at least 1.
         window: good losses that the limit is computed from, at least 10.
-        lost: share of the fall of the loss that a spike must undo, above 0 and below 1.
+        lost_share: share of the fall of the loss that a spike must undo, above 0 and below 1.
 
     Raises:
         ArgumentError: a value is outside its rule.
@@ -56,19 +56,24 @@ class Guard:
     keep: int = 3
     folder: str | Path | None = None
     factor: float = 0.5
-    times: int = 3
+    max_rescues: int = 3
     patience: int = 3
     spike: float = 8.0
     window: int = 100
-    lost: float = 0.05
+    lost_share: float = 0.05
 
     def __post_init__(self) -> None:
-        for name, low in (("keep", 1), ("times", 0), ("patience", 1), ("window", _MIN_LOSSES)):
+        for name, low in (
+            ("keep", 1),
+            ("max_rescues", 0),
+            ("patience", 1),
+            ("window", _MIN_LOSSES),
+        ):
             check_whole("Guard", name, getattr(self, name), low)
         if self.every is not None:
             check_whole("Guard", "every", self.every, 1)
         check_share("Guard", "factor", self.factor)
-        check_share("Guard", "lost", self.lost)
+        check_share("Guard", "lost_share", self.lost_share)
         check_finite("Guard", "spike", self.spike, 1.0)
         if self.folder is not None and not isinstance(self.folder, str | Path):
             refuse("Guard", "folder", "a folder, or None", self.folder)
@@ -195,7 +200,7 @@ class GuardState:
         deviations = sorted(abs(loss - middle) for loss in self._good)
         upper = deviations[int(0.9 * (len(deviations) - 1))]
         std = max(STD_OF_DEVIATION * median(deviations), upper / normal_quantile(0.05))
-        share_of_fall = self.guard.lost * abs(self._first - middle)
+        share_of_fall = self.guard.lost_share * abs(self._first - middle)
         excess = max(self.guard.spike * std, share_of_fall, _ROUNDING * abs(middle))
         self._limit = middle + excess
         self._since_refresh = 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from learnrate.edits import Edited
-    from learnrate.run._rhythm import Rhythm
+    from learnrate.run._stepping_check import SteppingCheck
     from learnrate.schedules import Schedule
 
 __all__ = ["ExternalRates", "RateWriter", "ScheduledRates"]
@@ -88,7 +88,7 @@ class ScheduledRates:
     Args:
         optimizers: whose groups are set.
         schedule: the schedule of the groups without a schedule of their own.
-        rhythm: what watches the calls of a torch scheduler; None without one.
+        stepping_check: watches the calls of a torch scheduler; None without one.
         groups: the schedule of each group over all optimizers; None for those under `schedule`.
         hyper: other hyper-parameters that have schedules, of the groups of all optimizers.
     """
@@ -97,12 +97,12 @@ class ScheduledRates:
         self,
         optimizers: Sequence[Optimizer],
         schedule: Schedule,
-        rhythm: Rhythm | None = None,
+        stepping_check: SteppingCheck | None = None,
         groups: Sequence[Schedule | None] = (),
         hyper: Sequence[Hyperparameter] = (),
     ) -> None:
         self._optimizers = tuple(optimizers)
-        self._rhythm, self._hyper, self._step = rhythm, tuple(hyper), 0
+        self._stepping_check, self._hyper, self._step = stepping_check, tuple(hyper), 0
         self._shares = [Hyperparameter("lr", schedule) for _ in optimizers]
         self._schedule = Hyperparameter("lr", schedule)
         self._group_schedules = {  # by index over all optimizers
@@ -149,8 +149,8 @@ class ScheduledRates:
     def set_step(self, step: int) -> None:
         """Write the rates of a step."""
         self._step = step
-        if self._rhythm is not None and not self._rhythm.check(step):
-            self._rhythm = None
+        if self._stepping_check is not None and not self._stepping_check.check(step):
+            self._stepping_check = None
         self.highest = rate = self._schedule.value(step)
         for index, optimizer in enumerate(self._optimizers):
             shares, groups = self._shares[index], optimizer.param_groups

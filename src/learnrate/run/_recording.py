@@ -253,9 +253,9 @@ class Recording:
         if now >= self._system.due:
             self._add_columns(step, self._system.take(now))
         if type(loss) is float and not math.isfinite(loss) and self._has_just_diverged():
-            self.recorder.look()
+            self.recorder.show_rows()
         else:
-            self.recorder.look_if_due(step)
+            self.recorder.show_rows_if_due(step)
 
     def _add_inspected(self, step: int, loss: Any) -> None:
         """Record what inspections measured of an update and of its loss."""

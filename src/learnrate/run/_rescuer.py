@@ -51,7 +51,7 @@ class Rescuer:
         rollback = self.state.choose_rollback(step, self.snapshots.steps)
         if rollback.discard is not None:
             self.snapshots.drop(rollback.discard)
-        if self.count >= self.state.guard.times or rollback.step is None:
+        if self.count >= self.state.guard.max_rescues or rollback.step is None:
             self._give_up(reason, step)
             return step
         rate_in_trouble = self._highest_rate(step - 1)
@@ -69,7 +69,7 @@ class Rescuer:
         if rate_after_rollback > 0:
             factor *= min(1.0, rate_in_trouble / rate_after_rollback) or 1.0
         if factor < 1.0:
-            reason = f"{reason}; rescue {self.count} of {self.state.guard.times}"
+            reason = f"{reason}; rescue {self.count} of {self.state.guard.max_rescues}"
             self.apply(_edit_of_guard(EditKind.SCALE, factor, reason, after))
         return after
 

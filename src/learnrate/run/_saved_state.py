@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError, ScheduleError
-from learnrate.edits import Edit, EditKind, counted
+from learnrate.edits import Edit, EditKind, in_effect
 from learnrate.schedules import Constant, from_json
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def check_schedules(
 
 def _followed(state: Mapping[str, Any]) -> str | None:
     """The text of the schedule that all groups follow since a `follow`; None without one."""
-    edits = counted(map(Edit.from_dict, state["steering"]["edits"]))
+    edits = in_effect(map(Edit.from_dict, state["steering"]["edits"]))
     texts = [e.value for e in edits if e.kind is EditKind.FOLLOW and e.group is None]
     return texts[-1] if texts else None
 

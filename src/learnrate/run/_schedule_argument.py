@@ -14,7 +14,7 @@ from learnrate._checks import refuse
 from learnrate._errors import ArgumentError
 from learnrate._ranks import rank_and_size
 from learnrate.run._rates import ExternalRates, RateWriter, ScheduledRates
-from learnrate.run._rhythm import Rhythm
+from learnrate.run._stepping_check import SteppingCheck
 from learnrate.run._timed_rates import TimedRates
 from learnrate.schedules import schedule as read
 from learnrate.schedules import timed
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from learnrate.schedules import Deadline, Schedule
     from learnrate.torch_scheduler import Hyperparameter, OtherValues
 
-__all__ = ["bound_schedule", "clock_of", "rate_writer", "rhythm_of", "set_beside_the_rate"]
+__all__ = ["bound_schedule", "clock_of", "rate_writer", "set_beside_the_rate", "stepping_check_of"]
 
 
 def clock_of(schedule: object) -> tuple[Deadline, Stopwatch] | None:
@@ -55,7 +55,7 @@ def rate_writer(
     optimizers: list[Optimizer],
     bound: Schedule | None,
     by_clock: tuple[Deadline, Stopwatch] | None,
-    options: tuple[Rhythm | None, tuple[Schedule | None, ...], list[Hyperparameter]],
+    options: tuple[SteppingCheck | None, tuple[Schedule | None, ...], list[Hyperparameter]],
 ) -> RateWriter:
     """The writer of the rates: by a schedule in steps, by the clock, or for an external scheduler.
 
@@ -63,8 +63,8 @@ def rate_writer(
         optimizers: whose rates are written.
         bound: the schedule in steps, or None.
         by_clock: the schedule by the clock with its seconds so far, or None.
-        options: the options of a schedule in steps: the rhythm of a torch scheduler, the schedules
-            of groups, and those of other hyper-parameters.
+        options: the options of a schedule in steps: the check of the calls of a torch scheduler, the
+            schedules of groups, and those of other hyper-parameters.
     """
     if bound is not None:
         return ScheduledRates(optimizers, bound, *options)
@@ -73,8 +73,8 @@ def rate_writer(
     return ExternalRates(optimizers)
 
 
-def rhythm_of(schedule: object, every: int, step: int) -> Rhythm | None:
-    """The watch on the calls of a torch scheduler; None without one.
+def stepping_check_of(schedule: object, every: int, step: int) -> SteppingCheck | None:
+    """The check of the calls of a torch scheduler; None without one.
 
     Args:
         schedule: the argument of `attach`.
@@ -87,7 +87,7 @@ def rhythm_of(schedule: object, every: int, step: int) -> Rhythm | None:
     if isinstance(schedule, LRScheduler) and not isinstance(
         schedule, TorchSchedule | TimedSchedule
     ):
-        return Rhythm(schedule, every, step)
+        return SteppingCheck(schedule, every, step)
     if every > 1:
         refuse("attach", "every", "1 unless a torch scheduler sets the rates", every)
     return None

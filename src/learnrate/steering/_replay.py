@@ -36,7 +36,7 @@ class Replay:
         base: the schedule the run began with. If an external scheduler set the rates, a table of
             the recorded rates.
         edits: all edits that took effect, in order.
-        again: the edits that `attach(..., edits=...)` or `train` must repeat over `base`: all of
+        edits_to_repeat: the edits that `attach(..., edits=...)` or `train` must repeat over `base`: all of
             them, or none if `base` is a table of recorded rates, which contain them.
         schedule: the base with its edits, as one schedule. Groups with schedules of their own do
             not follow it.
@@ -49,7 +49,7 @@ class Replay:
     run: str
     base: Schedule
     edits: tuple[Edit, ...]
-    again: tuple[Edit, ...]
+    edits_to_repeat: tuple[Edit, ...]
     schedule: Schedule
     lr: np.ndarray
     seed: int | None = None
@@ -78,7 +78,7 @@ def replayed(store: Store, run: str) -> Replay:
     """A recorded run with the edits that took effect.
 
     The rates are those of the run, to the last bit, because both come from the same schedule. Training
-    with `base` and `again` repeats the run, including its rollbacks. Training under `schedule`
+    with `base` and `edits_to_repeat` repeats the run, including its rollbacks. Training under `schedule`
     uses the rates of the updates that were not rolled back.
 
     Args:
@@ -110,12 +110,14 @@ def replayed(store: Store, run: str) -> Replay:
 def observations_as_edited(store: Store, run: str) -> Observations:
     """The observations of a recorded run, with its schedule as edited to compare them with.
 
-    The findings that were reported while it ran are in the fact `said_live`.
+    The findings that were reported while it ran are in the fact `reported_live`.
     """
     observations, stored = store.observations(run), store.run(run)
-    said_live = [finding.to_dict() for finding in store.findings(run)]
-    if said_live:
-        observations = replace(observations, facts={**observations.facts, "said_live": said_live})
+    reported_live = [finding.to_dict() for finding in store.findings(run)]
+    if reported_live:
+        observations = replace(
+            observations, facts={**observations.facts, "reported_live": reported_live}
+        )
     edits = edits_of(store.edits(run))
     if not edits and not stored.facts.get("group_schedules"):
         return observations
@@ -136,7 +138,7 @@ def _read_store(path: Path, _: Names) -> list[Observations]:
         raise FileError(str(error)) from error
 
 
-STORE = Reader(name="learnrate store", claims=is_store, read=_read_store)
+STORE = Reader(name="learnrate store", recognises=is_store, read=_read_store)
 """Reads a store in SQLite as a log: every run in it, with its schedule as edited."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learnrate._errors import LearnrateError
-from learnrate._looks import Looks
+from learnrate._row_checks import RowChecks
 from learnrate.store._backlog import Backlog
 from learnrate.store._chunks import table_of
 from learnrate.store._fallback import Fallback
@@ -49,7 +49,7 @@ class Recorder:
 
     `add` only appends to a list. The thread converts rows to numbers, shows them to `observers`,
     and writes every 0.7 seconds. In a fast run observers see the first rows sooner, if
-    `look_if_due` is called after each row. A process that is killed loses at most one second of points. If
+    `show_rows_if_due` is called after each row. A process that is killed loses at most one second of points. If
     the store cannot be written (a full disk, a lock, a damaged file), the recorder warns once,
     keeps up to `keep` rows, and writes them when the store can be written again. After half a
     minute, and at the end, they also go to a store beside it, which `learnrate merge` adds to the
@@ -111,7 +111,7 @@ class Recorder:
         fields = run_fields(name, total_steps, schedule, limits or {}, facts or {})
         self._writer = RunWriter(url, fields, _LOCK_WAIT)
         self._fallback = Fallback(url)
-        self._looks = Looks()
+        self._row_checks = RowChecks()
         self._wake, self._ended = threading.Event(), threading.Event()
         self._write_requested = threading.Event()  # not only a call of the observers
         self._store_warning, self._callback_warning = WarnOnce(), WarnOnce()
@@ -160,7 +160,7 @@ class Recorder:
         self._write_requested.set()
         self._wake.set()
 
-    def look_if_due(self, step: int) -> None:
+    def show_rows_if_due(self, step: int) -> None:
         """Show new rows to the observers now, if enough rows came since the last time.
 
         Enough is at least eight rows, and a quarter of the rows before. Nothing is shown while the
@@ -169,12 +169,12 @@ class Recorder:
         Args:
             step: the step of the row that was added last.
         """
-        if step >= self._looks.next_step:
-            self.look()
+        if step >= self._row_checks.next_step:
+            self.show_rows()
 
-    def look(self) -> None:
+    def show_rows(self) -> None:
         """Show new rows to the observers now, and write only what they find."""
-        self._looks.next_step = math.inf
+        self._row_checks.next_step = math.inf
         self._wake.set()
 
     def add_finding(self, finding: Finding) -> None:
@@ -221,7 +221,7 @@ class Recorder:
         pause, last_write = _WRITE_EVERY, time.monotonic() - _SIGN_OF_LIFE_EVERY
         flushes: list[threading.Event] = []
         while True:
-            self._look_for(pause, flushes)
+            self._show_rows_for(pause, flushes)
             self._run_background_task()
             silent = time.monotonic() - last_write >= _SIGN_OF_LIFE_EVERY
             if self._backlog or silent or flushes:
@@ -245,7 +245,7 @@ class Recorder:
         self._close_observers()
         self._ended.set()
 
-    def _look_for(self, pause: float, flushes: list[threading.Event]) -> None:
+    def _show_rows_for(self, pause: float, flushes: list[threading.Event]) -> None:
         """Show new rows to the observers whenever that is due, until the next write or a finding.
 
         Args:
@@ -340,7 +340,7 @@ class Recorder:
             Observations(run=self.run, step=step[complete], columns=known, **run_facts),
         )
         last_step, new = int(step[complete][-1]), int(complete.sum())
-        self._looks.add(last_step, new, time.thread_time() - began)
+        self._row_checks.add(last_step, new, time.thread_time() - began)
 
     def _call_observers(self, method: str, *arguments: Observations) -> None:
         for observer in list(self.observers):

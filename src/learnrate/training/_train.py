@@ -76,7 +76,7 @@ def train(
         guard: roll back and lower the rate when the loss diverges; see `attach`.
         limits: limits for the edits of people; see `attach`.
         edits: edits to make again, each at its step, such as those of
-            `learnrate.steering.replayed(...).again`.
+            `learnrate.steering.replayed(...).edits_to_repeat`.
         groups: a schedule for each parameter group, or None for a group that follows `schedule`; see
             `attach`.
         progress: show a bar on standard error.

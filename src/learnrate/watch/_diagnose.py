@@ -40,7 +40,7 @@ class Diagnosis:
         not_judged: what could not be judged of the rate, and why, in one line; empty if nothing.
         not_trained: which parts of the model were not trained when the run began, in one line; empty if
             none, or if that was not recorded.
-        said_live: findings that were reported while the run was live and that its whole record does not
+        reported_live: findings that were reported while the run was live and that its whole record does not
             show; they say what was true then.
     """
 
@@ -50,7 +50,7 @@ class Diagnosis:
     not_run: Mapping[str, str] = field(default_factory=dict)
     not_judged: str = ""
     not_trained: str = ""
-    said_live: tuple[Finding, ...] = ()
+    reported_live: tuple[Finding, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -73,13 +73,13 @@ class Diagnosis:
     def to_list(self) -> list[dict[str, Any]]:
         """The findings as JSON values, each with its run.
 
-        Those of `said_live` follow, with `said_live` true. If there are none, and something could not
+        Those of `reported_live` follow, with `reported_live` true. If there are none, and something could not
         be judged, a row of the severity "info" says so. Another one names what is not trained.
         """
         rows = [{"run": self.run} | finding.to_dict() for finding in self.findings]
         rows += [
-            {"run": self.run} | finding.to_dict() | {"said_live": True}
-            for finding in self.said_live
+            {"run": self.run} | finding.to_dict() | {"reported_live": True}
+            for finding in self.reported_live
         ]
         if not rows and self.not_judged:
             rows.append(self._remark_row("not judged", self.not_judged))
@@ -166,11 +166,11 @@ def diagnose_reading(
         not_run=not_run,
         not_judged=_not_judged(rules, not_run),
         not_trained=not_trained_line(reading.facts),
-        said_live=_said_live(reading, {rule.code for rule in rules}, findings),
+        reported_live=_reported_live(reading, {rule.code for rule in rules}, findings),
     )
 
 
-def _said_live(
+def _reported_live(
     reading: Reading, rule_codes: set[str], findings: Mapping[str, Finding]
 ) -> tuple[Finding, ...]:
     """The findings that were reported while the run was live, without those of the whole record.
@@ -182,7 +182,9 @@ def _said_live(
         findings: the findings of the whole record, by their codes.
     """
     rules = {rule.code for rule in RULES}
-    reported = [from_dict(Finding, document) for document in reading.facts.get("said_live", ())]
+    reported = [
+        from_dict(Finding, document) for document in reading.facts.get("reported_live", ())
+    ]
     return tuple(
         finding
         for finding in reported

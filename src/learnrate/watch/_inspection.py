@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INSPECTION_COLUMNS",
-    "SCALE_LOOKS",
+    "SCALE_INSPECTIONS",
     "SCALE_TOLERANCE",
     "accumulation_hint",
     "backward_passes",
@@ -24,7 +24,7 @@ __all__ = [
     "pass_scales",
 ]
 
-SCALE_LOOKS = 2
+SCALE_INSPECTIONS = 2
 SCALE_TOLERANCE = 0.02
 
 INSPECTION_COLUMNS = (
@@ -48,8 +48,8 @@ INSPECTION_COLUMNS = (
 )
 """The columns of inspections: each a number at some updates.
 
-    unused_looks       gradients looked at, since the list of trainable tensors changed
-    unused_share       share of the trainable weights whose tensor had no gradient at any look
+    unused_looks       inspected gradients, since the list of trainable tensors changed
+    unused_share       share of the trainable weights whose tensor had no gradient at any inspection
     unused_zero_share  the part of it whose gradient was there and exactly 0
     unused_tensors     how many tensors these are
     unused_first       index of the first of them, in the order of the optimizer's groups
@@ -63,7 +63,7 @@ INSPECTION_COLUMNS = (
                        optimizer state was empty, of an optimizer that keeps a state
     decay_ratio        weight decay over the gradient, or, if decay is decoupled from the gradient,
                        over the rest of the update; norms of the weights that are decayed
-    decayed_norm       norm of these weights over that at the first look
+    decayed_norm       norm of these weights over that at the first inspection
     input_rms          root mean square of the model's first floating-point input
     input_differs      1: the examples of the batch differ in some input; 0: they are all the same
     input_direct       1: a linear, convolutional or recurrent layer takes the first input as it is
@@ -104,23 +104,25 @@ def known_momenta(reading: Reading, steps: np.ndarray, initial: float) -> np.nda
     return known
 
 
-def inspection_lacks(reading: Reading, name: str, looks: float, measured_by: str) -> str | None:
+def inspection_lacks(
+    reading: Reading, name: str, inspections: float, measured_by: str
+) -> str | None:
     """Why a column of inspections cannot be judged; None if it can.
 
     Args:
         reading: a run.
         name: one of `INSPECTION_COLUMNS`.
-        looks: values that are needed.
+        inspections: the number of values that are needed.
         measured_by: what measures it, as code.
     """
     count = inspected(reading, name).value.size
-    if count >= looks:
+    if count >= inspections:
         return None
     if not count:
         return (
             _why_no_inputs(reading, name) or f"no {name} was measured; {measured_by} measures it"
         )
-    return f"{name} was measured at {count} updates, and {looks:g} are needed"
+    return f"{name} was measured at {count} updates, and {inspections:g} are needed"
 
 
 def _why_no_inputs(reading: Reading, name: str) -> str | None:
@@ -160,7 +162,7 @@ def accumulation_hint(reading: Reading) -> str:
 
 
 def backward_passes(reading: Reading) -> int:
-    """The backward passes of an update, if all that were looked at had several; else 1."""
+    """The backward passes of an update, if all inspected updates had several; else 1."""
     passes = inspected(reading, "backward_passes").value
     return 1 if passes.size < 2 or passes.min() < 2 else int(np.median(passes))
 
@@ -172,17 +174,17 @@ def pass_scales(reading: Reading) -> Track:
 
 
 def losses_are_divided(
-    reading: Reading, looks: float = SCALE_LOOKS, tolerance: float = SCALE_TOLERANCE
+    reading: Reading, inspections: float = SCALE_INSPECTIONS, tolerance: float = SCALE_TOLERANCE
 ) -> bool | None:
     """Whether the losses of several backward passes are divided by their number; None if not known.
 
     Args:
         reading: a run.
-        looks: updates at which the scale of the losses must be known.
+        inspections: the number of updates at which the scale of the losses must be known.
         tolerance: difference of the scale from 1 of losses that are not divided.
     """
     scales = pass_scales(reading).value
-    if scales.size < looks:
+    if scales.size < inspections:
         return None
     if (np.abs(scales - 1.0) <= tolerance).all():
         return False

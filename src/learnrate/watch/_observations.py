@@ -119,7 +119,7 @@ class Observations:
             `parameter_names` (of the optimizer's tensors in order), `not_trained` (which parts of the
             model are not), `resumed_at` (steps at
             which the run was resumed after an interruption), `edits` (steps at which a person or
-            a controller changed the rate) and `said_live` (the findings reported while it ran, as
+            a controller changed the rate) and `reported_live` (the findings reported while it ran, as
             `Finding.to_dict` writes them).
 
     Raises:

@@ -78,8 +78,8 @@ class Rule(ABC, Generic[OptionsT]):
             falls; it does not run if the loss says nothing about that. Empty for other rules.
         early: whether it may judge fewer than 64 rows of a live run. It may if it rests on facts
             and measurements: the shape of a loss or of a schedule shows later.
-        at_once: whether a live finding is reported at the first look that has it, because the rule
-            itself asks for several measurements that agree; others must hold at two looks.
+        at_once: whether a live finding is reported at the first check that has it, because the rule
+            itself asks for several measurements that agree; others must hold at two checks.
         spacing: the most updates from one row to the next, if it judges single updates.
         explains: codes whose findings on the same run follow from this one.
         remedies: codes of findings that stay, because they are certain, and have this one's remedy,

@@ -8,8 +8,8 @@ import numpy as np
 
 from learnrate._checks import check_whole
 from learnrate._errors import ArgumentError
-from learnrate._looks import next_look
 from learnrate._not_trained import not_trained_line
+from learnrate._row_checks import next_check
 from learnrate.watch._diagnose import Diagnosis, diagnose_reading
 from learnrate.watch._observations import Observations, rows_of
 from learnrate.watch._reading import Reading
@@ -157,7 +157,7 @@ class Watcher:
         )
 
     def _resume(self, step: int) -> None:
-        """Note a resume, and look at the rates soon after it."""
+        """Note a resume, and check the rates soon after it."""
         earlier = [resumed for resumed in self._facts.get("resumed_at", ()) if resumed < step]
         self._facts["resumed_at"] = [*earlier, step]
         self._resumed_row = self._table.rows
@@ -209,7 +209,7 @@ class Watcher:
 
     def _plan_check(self) -> None:
         """Plan the next run of the rules: when there are eight more rows, and a quarter more."""
-        due = self._resumed_row + next_look(self._table.rows - self._resumed_row)
+        due = self._resumed_row + next_check(self._table.rows - self._resumed_row)
         if self._table.rows < _FIRST_CHECK < due:
             due = _FIRST_CHECK
         self._next_check = max(_EARLY_CHECK, due)

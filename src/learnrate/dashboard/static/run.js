@@ -333,7 +333,7 @@ const updateForm = () => {
   const before = preview?.before?.[0];
   const after = preview?.after?.[0];
   let text = "";
-  // Below the same sentence, which the server answered to a request, it would say it twice.
+  // Not if the answer to a request shows the same sentence below.
   if (preview?.refused && !editOfForm().missing) text = preview.refused === byId("refused").textContent ? "" : preview.refused;
   else if (after !== undefined && before !== undefined) {
     text = form.kind.value in UNCHANGED ? UNCHANGED[form.kind.value] : before === after ? `The rate stays ${short(before)} at first; the plot shows the later rates.` : `The rate changes from ${short(before)} to ${short(after)}.`;
@@ -348,7 +348,7 @@ const updatePreview = oneAtATime(async () => {
 });
 
 const onInput = () => {
-  byId("refused").textContent = ""; // it was detail the edit before this input
+  byId("refused").textContent = ""; // it was about the edit before this input
   updatePreview();
 };
 

@@ -17,9 +17,9 @@ const updateButtons = () => {
 
 // Rows
 
-let isSearchRefused = false; // what is shown as refused is the search, not a change
+let isSearchRefused = false; // whether the message is about the search, not about a change
 
-/** Fetch the list of the page's address, and replace the rows and what depends on them. */
+/** Fetch the list for the address of the page, and replace the rows and all that depends on them. */
 const refresh = oneAtATime(async () => {
   const response = await fetch(location.href);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -42,7 +42,7 @@ const refresh = oneAtATime(async () => {
   updateButtons();
 });
 
-const CHOSEN = ["column", "group", "sort", "differences"]; // what is kept for the next visit
+const CHOSEN = ["column", "group", "sort", "differences"]; // saved for the next visit
 const show = (address) => {
   history.replaceState(null, "", address);
   const query = new URLSearchParams(location.search);

@@ -106,7 +106,7 @@ def _read(reader: Reader, path: Path, names: Names) -> list[Observations]:
 
 
 def _reader_of(path: Path, readers: Sequence[Reader]) -> Reader | None:
-    return next((reader for reader in readers if reader.claims(path)), None)
+    return next((reader for reader in readers if reader.recognises(path)), None)
 
 
 def _logs(folder: Path, readers: Sequence[Reader]) -> Iterator[tuple[Path, Reader]]:

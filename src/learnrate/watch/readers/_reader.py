@@ -25,7 +25,7 @@ class Reader:
 
     Attributes:
         name: the kind of log, for messages.
-        claims: whether a file or a folder is of this kind. It looks at names and first bytes only.
+        recognises: whether a file or a folder is of this kind. It looks at names and first bytes only.
         read: the runs in it. It raises `FileError` with a sentence if the log cannot be read.
         any_tool: whether any tool may write this format, such as CSV; such readers are tried last.
         is_log: whether a file of this kind that is found in a folder is a log; always by default.
@@ -34,7 +34,7 @@ class Reader:
     """
 
     name: str
-    claims: Callable[[Path], bool]
+    recognises: Callable[[Path], bool]
     read: Callable[[Path, Names], list[Observations]]
     any_tool: bool = False
     is_log: Callable[[Path], bool] = lambda _: True

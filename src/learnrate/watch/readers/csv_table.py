@@ -17,4 +17,4 @@ def _is_log(path: Path) -> bool:
     return looks_like_log(header_of(path), str(path))
 
 
-READER = Reader(name="CSV table", claims=is_csv, read=read_csv, any_tool=True, is_log=_is_log)
+READER = Reader(name="CSV table", recognises=is_csv, read=read_csv, any_tool=True, is_log=_is_log)

@@ -25,7 +25,7 @@ _LOG_LIMIT = 16 * MIB  # of a document that is looked into to see whether it is 
 _LEAST_ROWS = 2
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     return (
         path.suffix.lower() == ".json"
         and first_bytes(path, 64).lstrip()[:1] in {b"[", b"{"}
@@ -88,4 +88,6 @@ def _rows(document: Any) -> list[dict[str, Any]]:
     return _rows(lists[0]) if len(lists) == 1 else []
 
 
-READER = Reader(name="JSON document", claims=_claims, read=_read, any_tool=True, is_log=_is_log)
+READER = Reader(
+    name="JSON document", recognises=_recognises, read=_read, any_tool=True, is_log=_is_log
+)

@@ -98,4 +98,4 @@ def _not_an_object(path: Path, line: int) -> FileError:
     return FileError(f"{path}, line {line}, is not a JSON object.")
 
 
-READER = Reader(name="JSON lines", claims=is_json_lines, read=_read, any_tool=True)
+READER = Reader(name="JSON lines", recognises=is_json_lines, read=_read, any_tool=True)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["READER"]
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     header = header_of(path)
     return is_csv(path) and header[0] == "epoch" and "step" not in header and "loss" in header
 
 
-READER = Reader(name="Keras CSV log", claims=_claims, read=read_csv)
+READER = Reader(name="Keras CSV log", recognises=_recognises, read=read_csv)

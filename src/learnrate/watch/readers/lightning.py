@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["READER"]
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     return path.name == "metrics.csv" and {"epoch", "step"} <= set(header_of(path))
 
 
@@ -25,4 +25,4 @@ def _read(path: Path, names: Names) -> list[Observations]:
     return [replace(run, run=str(path.parent)) for run in read_csv(path, names)]
 
 
-READER = Reader(name="Lightning CSV log", claims=_claims, read=_read)
+READER = Reader(name="Lightning CSV log", recognises=_recognises, read=_read)

@@ -27,7 +27,7 @@ _TABLES = {"runs", "metrics", "experiments"}
 _SYSTEM = "system/"  # metrics of the machine, which MLflow may sample at steps of their own
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     return _is_run_folder(path) or _is_database(path)
 
 
@@ -128,4 +128,4 @@ def _step_and_value(line: str) -> tuple[float, float] | None:
         return None
 
 
-READER = Reader(name="MLflow database or run", claims=_claims, read=_read)
+READER = Reader(name="MLflow database or run", recognises=_recognises, read=_read)

@@ -24,7 +24,7 @@ __all__ = ["READER"]
 _MAGIC = b"PAR1"
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     return path.suffix.lower() in {".parquet", ".pq"} and first_bytes(path, 4) == _MAGIC
 
 
@@ -81,4 +81,6 @@ def _numbers(column: Any) -> np.ndarray | None:
     return np.where(missing, np.nan, np.where(np.isfinite(values), values, np.inf))
 
 
-READER = Reader(name="Parquet table", claims=_claims, read=_read, any_tool=True, is_log=_is_log)
+READER = Reader(
+    name="Parquet table", recognises=_recognises, read=_read, any_tool=True, is_log=_is_log
+)

@@ -41,7 +41,7 @@ def _files(path: Path) -> list[Path]:
     return [file for file in files if file.is_file() and "tfevents" in file.name]
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     return bool(_files(path)) or _is_of_splits(path)
 
 
@@ -210,5 +210,9 @@ def _scalar(tensor: Any) -> float | None:
 
 
 READER = Reader(
-    name="TensorBoard event files", claims=_claims, read=_read, nested=True, is_part=_is_part
+    name="TensorBoard event files",
+    recognises=_recognises,
+    read=_read,
+    nested=True,
+    is_part=_is_part,
 )

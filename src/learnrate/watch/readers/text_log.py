@@ -105,7 +105,7 @@ def _beginning(path: Path) -> str:
     return "" if b"\0" in first else first.decode("utf-8", errors="replace")
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     if path.suffix.lower() not in _SUFFIXES or not path.is_file():
         return False
     return _kind_of(_beginning(path)) is not None
@@ -172,4 +172,6 @@ def _object(line: str, pattern: re.Pattern[str]) -> dict[str, Any] | None:
     return flat(row) if isinstance(row, dict) else None
 
 
-READER = Reader(name="text log with a step and a loss in each line", claims=_claims, read=_read)
+READER = Reader(
+    name="text log with a step and a loss in each line", recognises=_recognises, read=_read
+)

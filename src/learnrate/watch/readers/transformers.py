@@ -32,7 +32,7 @@ def _checkpoints(folder: Path) -> list[Path]:
     return [*checkpoints, state_file] if state_file.is_file() else checkpoints
 
 
-def _claims(path: Path) -> bool:
+def _recognises(path: Path) -> bool:
     if path.is_dir():
         return bool(_checkpoints(path))
     return path.name == _NAME or (
@@ -84,4 +84,4 @@ def _facts(state: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-READER = Reader(name="transformers trainer state", claims=_claims, read=_read)
+READER = Reader(name="transformers trainer state", recognises=_recognises, read=_read)

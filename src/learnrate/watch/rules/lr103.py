@@ -33,10 +33,10 @@ class OscillatingOptions(RuleOptions):
             noise is larger where the loss is higher. These are the levels from five before the low
             to five after the high. The loss must also have fallen by this many standard errors
             before the rise. A rise at the start is LR304 or LR108.
-        turns: this is about a loss that bounces from one update to the next. The correlation of
+        bounce: this is about a loss that bounces from one update to the next. The correlation of
             neighbouring changes is -1/2 if losses are independent, and -1 if the loss alternates
             between two values. It must be at least this share of the way from -1/2 to -1.
-        size: the standard deviation of a loss that bounces must be at least this share of its
+        bounce_size: the standard deviation of a loss that bounces must be at least this share of its
             whole fall.
         restart: a rise of the loss does not count if the rate rises by this factor at the same
             time, after it had decayed by as much. Such a warm restart raises the loss at a good
@@ -48,8 +48,8 @@ class OscillatingOptions(RuleOptions):
     rise: float = 0.5
     noise: float = 12.0
     nearby: float = 6.0
-    turns: float = 0.6
-    size: float = 0.05
+    bounce: float = 0.6
+    bounce_size: float = 0.05
     restart: float = 2.0
     share_done: float = 0.25
 
@@ -120,11 +120,11 @@ class _Oscillating(Rule[OscillatingOptions]):
         late = reading.finite_loss.value[half:]
         change = np.diff(late) - np.diff(late).mean()
         std = float(np.std(change)) / 2.0
-        if fall <= 0 or std < options.size * fall or change.size < 20:
+        if fall <= 0 or std < options.bounce_size * fall or change.size < 20:
             return None
         correlation = float((change[1:] * change[:-1]).sum() / (change * change).sum())
         # The changes of independent values have -1/2, those of a bounce between two values -1.
-        if correlation > -(0.5 + 0.5 * options.turns):
+        if correlation > -(0.5 + 0.5 * options.bounce):
             return None
         message = (
             f"The loss bounces from one update to the next by {2 * std:.2g}, "

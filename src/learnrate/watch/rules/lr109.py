@@ -35,13 +35,13 @@ class OvershootOptions(RuleOptions):
             count.
         noise: the growth must also exceed this many standard deviations of the logarithm of the
             norm around its course, since single examples have gradients of very different sizes.
-        together: losses and gradient norms must have at least this rank correlation. While weights
+        correlation: losses and gradient norms must have at least this rank correlation. While weights
             leave a saddle point, the gradient grows but the loss does not rise.
     """
 
     growth: float = 30.0
     noise: float = 2.0
-    together: float = 0.5
+    correlation: float = 0.5
 
 
 class _FirstUpdates(NamedTuple):
@@ -94,7 +94,7 @@ class _Overshoot(Rule[OvershootOptions]):
         growth, noise = high / usual, neighbour_std(np.log(norm[norm > 0]))
         if growth < options.growth * np.exp(options.noise * noise):
             return None
-        if _rank_correlation(loss, norm) < options.together:
+        if _rank_correlation(loss, norm) < options.correlation:
             return None
         first = int(step[is_above & (norm >= high)][0])
         peak = reading.peak_or_none

@@ -27,13 +27,13 @@ class EndedEarlyOptions(RuleOptions):
         share: at least this share of the run must have been trained after the end of the schedule.
         floor: a constant rate means that the schedule has ended if it is at most this share of the
             peak.
-        epochs: the schedule must have ended after this first share of the run. An earlier end
+        early: the schedule must have ended after this first share of the run. An earlier end
             means that its lengths are in epochs, LR307.
     """
 
     share: float = 0.1
     floor: float = 0.015
-    epochs: float = 0.1
+    early: float = 0.1
 
 
 def _scheduled_end(reading: Reading) -> int | None:
@@ -69,7 +69,7 @@ class _EndedEarly(Rule[EndedEarlyOptions]):
         if step is None:
             return None
         trained = reading.steps_done - step
-        shortest = 0.0 if unit_of(reading.facts) == "epoch" else options.epochs
+        shortest = 0.0 if unit_of(reading.facts) == "epoch" else options.early
         if trained < options.share * reading.total_steps or step < shortest * reading.total_steps:
             return None
         last = float(reading.rate.value[-1])

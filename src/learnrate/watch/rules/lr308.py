@@ -31,7 +31,7 @@ class NotAppliedOptions(RuleOptions):
             schedule in at least this share of the rows.
         range: the updates are compared with the rate only if the rate varies by at least this
             factor.
-        follows: the size of the updates must grow with a power of the rate below this. The power
+        power: the size of the updates must grow with a power of the rate below this. The power
             is near 1 if the rate is applied and near 0 if it is not.
         vanished: a row does not count if its gradient norm is below this share of the largest,
             because Adam's updates shrink with gradients near its epsilon, whatever the rate.
@@ -40,7 +40,7 @@ class NotAppliedOptions(RuleOptions):
     share: float = 0.02
     edited_share: float = 0.7
     range: float = 5.0
-    follows: float = 0.7
+    power: float = 0.7
     vanished: float = 1e-4
 
 
@@ -145,7 +145,7 @@ class _NotApplied(Rule[NotAppliedOptions]):
             if (~follows).sum() >= _FEWEST and 1.0 - follows.mean() >= least:
                 return _off_schedule(reading, scheduled, follows)
         power = _power(reading, options)
-        if power is None or power >= options.follows:
+        if power is None or power >= options.power:
             return None
         lowest = float(reading.rate.value[reading.rate.value > 0].min())
         return self.finding(

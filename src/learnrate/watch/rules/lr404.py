@@ -20,11 +20,11 @@ class FarAboveChanceOptions(RuleOptions):
     """Thresholds of LR404. Chance is the cross-entropy of a model that has learned nothing.
 
     Attributes:
-        times: the loss before the first update must be at least this many times the loss at
+        factor: the loss before the first update must be at least this many times the loss at
             chance.
     """
 
-    times: float = 4.0
+    factor: float = 4.0
 
 
 class _FarAboveChance(Rule[FarAboveChanceOptions]):
@@ -39,7 +39,7 @@ class _FarAboveChance(Rule[FarAboveChanceOptions]):
         if not isinstance(classes, int) or classes < 2 or not loss.step.size or loss.step[0] != 0:
             return None
         first, chance = float(loss.value[0]), math.log(classes)
-        if first < options.times * chance:
+        if first < options.factor * chance:
             return None
         return self.finding(
             step=0,

@@ -20,11 +20,11 @@ class SameInputsOptions(RuleOptions):
     """Thresholds of LR405.
 
     Attributes:
-        looks: the inputs must be 0, or the same for all examples, in at least this many of the
-            batches that were looked at, and in no batch may they be different.
+        inspections: the inputs must be 0, or the same for all examples, in at least this many inspected
+            batches, and in no inspected batch may they be different.
     """
 
-    looks: float = 8
+    inspections: float = 8
 
 
 class _SameInputs(Rule[SameInputsOptions]):
@@ -35,8 +35,8 @@ class _SameInputs(Rule[SameInputsOptions]):
 
     def check(self, reading: Reading, options: SameInputsOptions) -> Finding | None:
         size, differs = inspected(reading, "input_rms"), inspected(reading, "input_differs")
-        is_zero = size.value.size >= options.looks and not size.value.any()
-        is_same = differs.value.size >= options.looks and not differs.value.any()
+        is_zero = size.value.size >= options.inspections and not size.value.any()
+        is_same = differs.value.size >= options.inspections and not differs.value.any()
         if not is_same:
             return None
         batches = differs.value.size
@@ -47,7 +47,7 @@ class _SameInputs(Rule[SameInputsOptions]):
             step=int(differs.step[0]),
             severity=Severity.WARNING if is_zero else Severity.ADVICE,
             message=(
-                f"{subject}, in each of the {batches} batches that were looked at: the model cannot "
+                f"{subject}, in each of the {batches} inspected batches: the model cannot "
                 "learn to tell examples apart."
             ),
             evidence={"batches": batches, "zero": is_zero},
@@ -59,12 +59,14 @@ class _SameInputs(Rule[SameInputsOptions]):
 
     def lacks(self, reading: Reading) -> str | None:
         return inspection_lacks(
-            reading, "input_differs", SameInputsOptions().looks, "attach(model=...)"
+            reading, "input_differs", SameInputsOptions().inspections, "attach(model=...)"
         )
 
     def example(self, run: ExampleRun) -> Observations:
-        looks = range(0, run.total_steps, 50)
-        facts = {name: [[step, 0.0] for step in looks] for name in ("input_rms", "input_differs")}
+        inspections = range(0, run.total_steps, 50)
+        facts = {
+            name: [[step, 0.0] for step in inspections] for name in ("input_rms", "input_differs")
+        }
         return run.observed(loss=run.loss, facts=facts)
 
 

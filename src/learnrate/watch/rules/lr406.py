@@ -22,14 +22,13 @@ class LargeInputsOptions(RuleOptions):
     """Thresholds of LR406.
 
     Attributes:
-        size: the median of the root mean square of the inputs, over the batches that were looked
-            at, must be at least this. Initial weights are made for 1; pixels from 0 to 255 have
-            about 130.
-        looks: at least this many batches must have been looked at.
+        size: the median of the root mean square of the inputs, over the inspected batches, must be at
+            least this. Initial weights are made for 1; pixels from 0 to 255 have about 130.
+        inspections: at least this many batches must have been inspected.
     """
 
     size: float = 30.0
-    looks: float = 3
+    inspections: float = 3
 
 
 class _LargeInputs(Rule[LargeInputsOptions]):
@@ -62,13 +61,13 @@ class _LargeInputs(Rule[LargeInputsOptions]):
 
     def lacks(self, reading: Reading) -> str | None:
         lacking = inspection_lacks(
-            reading, "input_rms", LargeInputsOptions().looks, "attach(model=...)"
+            reading, "input_rms", LargeInputsOptions().inspections, "attach(model=...)"
         )
         return lacking or inspection_lacks(reading, "input_direct", 1, "attach(model=...)")
 
     def example(self, run: ExampleRun) -> Observations:
-        looks = range(0, run.total_steps, 50)
-        facts = {"input_rms": [[step, 130.0] for step in looks], "input_direct": [[0, 1.0]]}
+        inspections = range(0, run.total_steps, 50)
+        facts = {"input_rms": [[step, 130.0] for step in inspections], "input_direct": [[0, 1.0]]}
         return run.observed(facts=facts)
 
 

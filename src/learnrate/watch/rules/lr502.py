@@ -22,11 +22,11 @@ class ClippedBeforeOptions(RuleOptions):
     """Thresholds of LR502.
 
     Attributes:
-        width: two gradient norms are the same if they differ by at most this share.
+        tolerance: two gradient norms are the same if they differ by at most this share.
         share: at least this share of the gradient norms must be the same as the highest.
     """
 
-    width: float = 0.0001
+    tolerance: float = 0.0001
     share: float = 0.3
 
 
@@ -42,7 +42,7 @@ class _ClippedBefore(Rule[ClippedBeforeOptions]):
         highest = float(norms.value.max()) if norms.value.size else 0.0
         if highest <= 0.0 or reading.clipped.value.size:
             return None
-        is_highest = norms.value >= (1.0 - options.width) * highest
+        is_highest = norms.value >= (1.0 - options.tolerance) * highest
         share = float(np.mean(is_highest))
         if share < options.share:
             return None

@@ -20,11 +20,11 @@ class KeptGradientOptions(RuleOptions):
     """Thresholds of LR503.
 
     Attributes:
-        looks: the new gradient must contain the old one at this many of the updates that were
-            looked at, and at none may it be without the old one.
+        inspections: the new gradient must contain the old one at this many inspected updates, and at
+            none may it be without the old one.
     """
 
-    looks: float = 4
+    inspections: float = 4
 
 
 class _KeptGradient(Rule[KeptGradientOptions]):
@@ -38,15 +38,15 @@ class _KeptGradient(Rule[KeptGradientOptions]):
     )
 
     def check(self, reading: Reading, options: KeptGradientOptions) -> Finding | None:
-        looks = inspected(reading, "kept_gradient").value
-        if looks.size < options.looks or looks.min() < 1.0:
+        inspections = inspected(reading, "kept_gradient").value
+        if inspections.size < options.inspections or inspections.min() < 1.0:
             return None
-        updates = looks.size
+        updates = inspections.size
         return self.finding(
             step=int(inspected(reading, "kept_gradient").step[0]),
             message=(
                 "Gradients are never cleared: at each of the "
-                f"{updates} updates that were looked at, the gradient was the sum of the last update's "
+                f"{updates} inspected updates, the gradient was the sum of the last update's "
                 "and the new one, so every batch so far is in every update."
             ),
             evidence={"updates": updates},
@@ -57,11 +57,13 @@ class _KeptGradient(Rule[KeptGradientOptions]):
         )
 
     def lacks(self, reading: Reading) -> str | None:
-        return inspection_lacks(reading, "kept_gradient", KeptGradientOptions().looks, "attach")
+        return inspection_lacks(
+            reading, "kept_gradient", KeptGradientOptions().inspections, "attach"
+        )
 
     def example(self, run: ExampleRun) -> Observations:
-        looks = range(1, run.total_steps, 50)
-        return run.observed(facts={"kept_gradient": [[step, 1.0] for step in looks]})
+        inspections = range(1, run.total_steps, 50)
+        return run.observed(facts={"kept_gradient": [[step, 1.0] for step in inspections]})
 
 
 RULE = _KeptGradient()

@@ -22,12 +22,12 @@ class WithoutGradientOptions(RuleOptions):
 
     Attributes:
         share: tensors with at least this share of the trainable weights must have had no gradient,
-            or one of exactly 0, at all looks.
-        looks: the gradients must have been looked at this many times.
+            or one of exactly 0, at all inspections.
+        inspections: the gradients must have been inspected this many times.
     """
 
     share: float = 0.01
-    looks: float = 100
+    inspections: float = 100
 
 
 class _WithoutGradient(Rule[WithoutGradientOptions]):
@@ -39,8 +39,8 @@ class _WithoutGradient(Rule[WithoutGradientOptions]):
             name: float(inspected(reading, name).value[-1])
             for name in ("unused_looks", "unused_share", "unused_zero_share", "unused_tensors")
         }
-        share, looks = columns["unused_share"], int(columns["unused_looks"])
-        if looks < options.looks or share < options.share or share >= 1.0:
+        share, inspections = columns["unused_share"], int(columns["unused_looks"])
+        if inspections < options.inspections or share < options.share or share >= 1.0:
             return None
         first = inspected(reading, "unused_first").value
         names = reading.facts.get("parameter_names")
@@ -63,10 +63,10 @@ class _WithoutGradient(Rule[WithoutGradientOptions]):
             step=None,
             message=(
                 f"A part of the network with {share_text(share)} of the trainable weights has never had "
-                f"{missing_text}, in {looks} looks at the gradients: {tensors_text}."
+                f"{missing_text}, in {inspections} inspections of the gradients: {tensors_text}."
             ),
             evidence={"share": share, "share_at_0": columns["unused_zero_share"]}
-            | {"tensors": tensors, "looks": looks, "first": name},
+            | {"tensors": tensors, "inspections": inspections, "first": name},
             remedy=remedy,
         )
 

@@ -25,15 +25,15 @@ class DecayDominatesOptions(RuleOptions):
     """Thresholds of LR506.
 
     Attributes:
-        ratio: at the first looks the decay must be more than this many times the gradient. If the
+        ratio: at the first inspections the decay must be more than this many times the gradient. If the
             decay is decoupled, it is compared with the rest of the update.
-        looks: the ratio must be exceeded at each of this many first looks.
-        norm: the norm of the weights must have fallen to this share of the norm at the first look,
-            or below.
+        inspections: the ratio must be exceeded at each of the first inspections; this is their number.
+        norm: the norm of the weights must have fallen to this share of the norm at the first
+            inspection, or below.
     """
 
     ratio: float = 2.0
-    looks: float = 5
+    inspections: float = 5
     norm: float = 0.5
 
 
@@ -45,7 +45,7 @@ class _DecayDominates(Rule[DecayDominatesOptions]):
     def check(self, reading: Reading, options: DecayDominatesOptions) -> Finding | None:
         ratio = inspected(reading, "decay_ratio")
         norm = inspected(reading, "decayed_norm").value
-        first = ratio.value[: int(options.looks)]
+        first = ratio.value[: int(options.inspections)]
         lowest_norm = float(norm.min())
         if first.min() <= options.ratio or lowest_norm > options.norm:
             return None
@@ -57,7 +57,7 @@ class _DecayDominates(Rule[DecayDominatesOptions]):
                 f"{median:.2g} times as much as the gradient did, and the norm of the weights fell to "
                 f"{share_text(lowest_norm)} of its first value."
             ),
-            evidence={"ratio": median, "norm": lowest_norm, "looks": first.size},
+            evidence={"ratio": median, "norm": lowest_norm, "inspections": first.size},
             remedy=(
                 "Lower weight_decay: usual values are 0.01 to 0.1 for AdamW and 1e-5 to 1e-3 for SGD, and 0 for "
                 "biases and normalisations."
@@ -68,10 +68,10 @@ class _DecayDominates(Rule[DecayDominatesOptions]):
         return inspection_lacks(reading, "decay_ratio", _LOOKS, "attach")
 
     def example(self, run: ExampleRun) -> Observations:
-        looks = range(0, run.total_steps, 50)
+        inspections = range(0, run.total_steps, 50)
         facts = {
-            "decay_ratio": [[step, 8.0] for step in looks],
-            "decayed_norm": [[step, float(np.exp(-step / 100))] for step in looks],
+            "decay_ratio": [[step, 8.0] for step in inspections],
+            "decayed_norm": [[step, float(np.exp(-step / 100))] for step in inspections],
         }
         return run.observed(facts=facts)
 

@@ -39,10 +39,10 @@ class LossInputOptions(RuleOptions):
     """Thresholds of LR508.
 
     Attributes:
-        looks: at least this many losses must have been computed in this way, and none in another.
+        inspections: at least this many losses must have been computed in this way, and none in another.
     """
 
-    looks: float = 2
+    inspections: float = 2
 
 
 class _LossInput(Rule[LossInputOptions]):
@@ -58,18 +58,18 @@ class _LossInput(Rule[LossInputOptions]):
     def check(self, reading: Reading, options: LossInputOptions) -> Finding | None:
         kinds = inspected(reading, "loss_input").value
         kind = int(kinds[-1])
-        if kinds.size < options.looks or kind not in _CASES or (kinds != kind).any():
+        if kinds.size < options.inspections or kind not in _CASES or (kinds != kind).any():
             return None
         message, remedy = _CASES[kind]
         return self.finding(
             step=0,
             message=f"{message}. The graph of the loss shows this.",
-            evidence={"kind": kind, "looks": kinds.size},
+            evidence={"kind": kind, "inspections": kinds.size},
             remedy=f"{remedy} Until this is fixed, findings about the rate mean nothing.",
         )
 
     def lacks(self, reading: Reading) -> str | None:
-        reason = inspection_lacks(reading, "loss_input", LossInputOptions().looks, "attach")
+        reason = inspection_lacks(reading, "loss_input", LossInputOptions().inspections, "attach")
         return reason and f"{reason}, if run.step gets the loss as a tensor"
 
     def example(self, run: ExampleRun) -> Observations:

@@ -20,10 +20,10 @@ class LossPairsOptions(RuleOptions):
     """Thresholds of LR509.
 
     Attributes:
-        looks: at least this many losses must have been computed in this way, and none in another.
+        inspections: at least this many losses must have been computed in this way, and none in another.
     """
 
-    looks: float = 2
+    inspections: float = 2
 
 
 class _LossPairs(Rule[LossPairsOptions]):
@@ -35,7 +35,7 @@ class _LossPairs(Rule[LossPairsOptions]):
 
     def check(self, reading: Reading, options: LossPairsOptions) -> Finding | None:
         rows = inspected(reading, "loss_pairs").value
-        if rows.size < options.looks or not rows.min() > 1:
+        if rows.size < options.inspections or not rows.min() > 1:
             return None
         size = int(rows[0])
         return self.finding(
@@ -44,7 +44,7 @@ class _LossPairs(Rule[LossPairsOptions]):
                 f"Predictions and targets of shapes ({size}, 1) and ({size},) were broadcast to ({size}, {size}): "
                 "the loss compares every prediction with every target, so the model learns their mean."
             ),
-            evidence={"rows": size, "looks": rows.size},
+            evidence={"rows": size, "inspections": rows.size},
             remedy=(
                 "Give both the same shape, for example with prediction.squeeze(-1). Until this is fixed, "
                 "findings about the rate mean nothing."
@@ -52,7 +52,7 @@ class _LossPairs(Rule[LossPairsOptions]):
         )
 
     def lacks(self, reading: Reading) -> str | None:
-        reason = inspection_lacks(reading, "loss_pairs", LossPairsOptions().looks, "attach")
+        reason = inspection_lacks(reading, "loss_pairs", LossPairsOptions().inspections, "attach")
         return reason and f"{reason}, if run.step gets the loss as a tensor"
 
     def example(self, run: ExampleRun) -> Observations:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from learnrate.watch._finding import Finding, Severity
 from learnrate.watch._inspection import (
-    SCALE_LOOKS,
+    SCALE_INSPECTIONS,
     SCALE_TOLERANCE,
     backward_passes,
     inspected,
@@ -29,12 +29,12 @@ class UndividedOptions(RuleOptions):
     """Thresholds of LR510.
 
     Attributes:
-        looks: the losses of at least this many updates must have been looked at, and none may be
+        inspections: the losses of at least this many updates must have been inspected, and none may be
             divided.
         tolerance: a loss is not divided if its scale differs from 1 by at most this.
     """
 
-    looks: float = SCALE_LOOKS
+    inspections: float = SCALE_INSPECTIONS
     tolerance: float = SCALE_TOLERANCE
 
 
@@ -46,7 +46,7 @@ class _Undivided(Rule[UndividedOptions]):
 
     def check(self, reading: Reading, options: UndividedOptions) -> Finding | None:
         passes = backward_passes(reading)
-        are_divided = losses_are_divided(reading, options.looks, options.tolerance)
+        are_divided = losses_are_divided(reading, options.inspections, options.tolerance)
         if passes < 2 or are_divided is not False:
             return None
         scales = pass_scales(reading)
@@ -57,7 +57,7 @@ class _Undivided(Rule[UndividedOptions]):
                 f"not divided by {passes}. {_effect(str(reading.facts.get('optimizer', '')), passes)}"
             ),
             evidence={"passes": passes, "scale": float(scales.value.mean())}
-            | {"looks": scales.value.size},
+            | {"inspections": scales.value.size},
             remedy=(
                 f"If the passes are parts of one batch, divide each loss by {passes} before its backward "
                 "pass. If the sum is intended, for example of different losses, nothing is wrong."
@@ -69,23 +69,27 @@ class _Undivided(Rule[UndividedOptions]):
             return (
                 "the losses of an adversarial objective are different, and their sum is intended"
             )
-        passes, looks = (
+        passes, inspections = (
             inspected(reading, "backward_passes").value,
             pass_scales(reading).value.size,
         )
-        if looks >= UndividedOptions().looks or (passes.size and backward_passes(reading) < 2):
+        if inspections >= UndividedOptions().inspections or (
+            passes.size and backward_passes(reading) < 2
+        ):
             return None  # nothing is to be divided if there is one pass
         return (
-            f"updates with several backward passes: the scale of their losses is known at {looks} updates, "
-            f"and {UndividedOptions().looks:g} are needed; attach reads it from cross-entropies on the "
+            f"updates with several backward passes: the scale of their losses is known at {inspections} updates, "
+            f"and {UndividedOptions().inspections:g} are needed; attach reads it from cross-entropies on the "
             "outputs of model=, mean squared errors, and the losses of criterion="
         )
 
     def example(self, run: ExampleRun) -> Observations:
-        looks = range(2, run.total_steps, 50)
+        inspections = range(2, run.total_steps, 50)
         columns = {"pass_scale": 1.0, "backward_passes": 4.0}
         return run.observed(
-            facts={name: [[step, value] for step in looks] for name, value in columns.items()}
+            facts={
+                name: [[step, value] for step in inspections] for name, value in columns.items()
+            }
         )
 
 

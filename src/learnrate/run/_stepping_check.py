@@ -11,12 +11,12 @@ from learnrate.torch_scheduler import position
 if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
 
-__all__ = ["Rhythm"]
+__all__ = ["SteppingCheck"]
 
 _SLACK = 0.1  # of the updates between two calls: the last batch of an epoch may be dropped
 
 
-class Rhythm:
+class SteppingCheck:
     """Compares the calls of a scheduler's own `step()`, if the loop still makes them, with `every`.
 
     Args:
