@@ -20,6 +20,7 @@ learned = MetaTask(
     inner_lr=Learned(start=0.01),
 )
 number = 3
+one_argument = MetaTask(model=lambda: nn.Linear(1, 1), loss=lambda batch: 0, episodes=Sinusoids())
 """
 FIGURE_2 = (
     "--n-train 30 --n-val 2 --n-adapt 20 --tasks 3 --dim 60 --sigma 1 --nu 0.5 --adapt-lr 0.2"
@@ -73,6 +74,14 @@ def test_for_people_a_sweep_is_a_table_and_resumes(run):
     assert "4 from an earlier run" in " ".join(run("sweep", "t.py:sines", *grid)[1].split())
 
 
+def test_the_middle_of_a_grid_is_zero_and_one_seed_is_one(run):
+    grid = ["--inner-lr", "-0.1:0.5:13", "--adapt-lr", "0", "--seeds", 1, "--total-steps", 1]
+    out = " ".join(run("sweep", "t.py:sines", *grid)[1].split())
+    assert "-0.05 " in out
+    assert "e-17" not in out
+    assert "13 meta-trainings of 1 updates, 1 seed." in out
+
+
 def test_training_takes_a_negative_rate_and_leaves_its_files(run, tmp_path):
     code, out, _ = run(
         "train", "t.py:sines", "--inner-lr", "-0.01", "--adapt-lr", "0.01", "--out", "o", "--json"
@@ -91,8 +100,9 @@ def test_training_shows_the_learned_rates_below_zero(run, tmp_path):
 
 
 def test_a_training_that_diverges_exits_with_1_and_says_where(run):
-    code, _, err = run("train", "t.py:sines", "--inner-lr", "1e30")
+    code, out, err = run("train", "t.py:sines", "--inner-lr", "1e30")
     assert code == 1
+    assert out.strip() == "diverged after 1 meta-update"
     assert "at meta-update 0 the loss of episode 0 of 4" in err
 
 
@@ -121,7 +131,24 @@ BAD = {
     "no such name": (["advise", "t.py:sine"], "Did you mean 'sines'?"),
     "no such figure": (["theory", "--figure", "4"], "--figure must be 2 or 3"),
     "the threshold": (["theory", "--dim", "6"], "dim must differ"),
-    "rates that were not learned": (["train", "t.py:sines", "--png", "r.png"], "were learned"),
+    "rates that are not learned": (
+        ["train", "t.py:sines", "--png", "r.png"],
+        "--png draws learned inner rates, and this training has fixed ones",
+    ),
+    "rates that are no longer learned": (
+        ["train", "t.py:learned", "--inner-lr", "0.1", "--png", "r.png"],
+        "without --inner-lr",
+    ),
+    "a loss of one argument": (
+        ["train", "t.py:one_argument"],
+        "the loss of the episodes could not be computed: TypeError",
+    ),
+    "few episodes": (
+        ["advise", "t.py:sines", "--episodes", "3"],
+        "advise(episodes=...) must be a whole number of at least 20; got 3",
+    ),
+    "a negative probe": (["advise", "t.py:sines", "--probe", "-1"], "advise(probe=...) must be"),
+    "no simulated runs": (["theory", "--simulate", "0"], "simulate(runs=...) must be"),
 }
 
 

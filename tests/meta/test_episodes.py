@@ -6,8 +6,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnrate import ArgumentError
-from learnrate.meta import Episodes, FewShot, MixedRegression, Sinusoids
+from learnrate import ArgumentError, TaskError
+from learnrate.meta import (
+    Episode,
+    Episodes,
+    FewShot,
+    MetaTask,
+    MixedRegression,
+    Sinusoids,
+    adapt,
+    advise,
+    sweep,
+    train,
+)
 
 LABELS = np.repeat(np.arange(12), 6)
 INPUTS = np.arange(72, dtype=np.float32)[:, None]  # each example is its own row's number
@@ -130,3 +141,49 @@ BAD = {
 def test_episodes_that_cannot_be_are_refused(make, message):
     with pytest.raises(ArgumentError, match=message):
         make()
+
+
+class Drawn:
+    """A source of episodes of a user's own that draws what it was given."""
+
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def draw(self, count, seed):
+        return self.drawn
+
+
+PAIR = (torch.ones(3, 2, 1), torch.ones(3, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        (3, "got an int"),
+        (Episode(PAIR, ([1.0], [1.0])), "got a float in it"),
+        (Episode(PAIR, PAIR)[:2], r"got a tensor of shape \(2, 2, 1\)"),
+    ],
+    ids=["a number", "lists", "too few rows"],
+)
+def test_a_source_that_draws_something_else_is_refused(drawn, message):
+    linear, loss = torch.nn.Linear(1, 1), torch.nn.MSELoss()
+    task = MetaTask(model=linear, loss=loss, episodes=Drawn(drawn), batch=3)
+    with pytest.raises(TaskError, match=message):
+        train(task, total_steps=1, progress=False)
+
+
+def test_arguments_of_another_kind_are_refused_by_name():
+    task = MetaTask(model=torch.nn.Linear(1, 1), loss=torch.nn.MSELoss(), episodes=Sinusoids())
+    drawn = task.episodes.draw(2, seed=0)
+    wrong = {
+        r"train\(task=...\) must be a learnrate.meta.MetaTask": lambda: train(task.model),
+        r"sweep\(task=...\) must be": lambda: sweep(task.model, [0.1], [0.1]),
+        r"advise\(task=...\) must be": lambda: advise(task.model),
+        r"adapt\(task=...\) must be": lambda: adapt(task.model, task, drawn),
+        r"adapt\(model=...\) must be": lambda: adapt(task, task, drawn),
+        r"adapt\(episode=...\) must be": lambda: adapt(task, task.model, drawn.support),
+        r"adapt\(steps=...\) must be": lambda: adapt(task, task.model, drawn, steps=0),
+    }
+    for message, call in wrong.items():
+        with pytest.raises(ArgumentError, match=message):
+            call()

@@ -132,6 +132,12 @@ def train(
     folder = None if out is None else folder_for(out)
     with reserve_stdout():
         task = meta_learning.load_meta_task(tasks)
+        learns = inner_lr is None and isinstance(task.inner_lr, meta_learning.Learned)
+        if png is not None and not learns:
+            raise ArgumentError(
+                "--png draws learned inner rates, and this training has fixed ones. Leave it out, or "
+                "use MetaTask(inner_lr=Learned(...)) without --inner-lr."
+            )
         result = meta_learning.train(
             task, inner_lr=inner_lr, adapt_lr=adapt_lr, total_steps=total_steps, seed=seed
         )
@@ -179,7 +185,8 @@ def advise(
     if advice.probe is not None:
         probe_text = (
             f"after {probe} meta-updates the loss at inner_lr {advice.scale:.2g} is "
-            f"{advice.probe:.3g} +- {advice.probe_error:.2g} above that at {-advice.scale:.2g}\n"
+            f"{abs(advice.probe):.3g} +- {advice.probe_error:.2g} "
+            f"{'above' if advice.probe > 0 else 'below'} that at {-advice.scale:.2g}\n"
         )
     typer.echo(
         f"task diversity {advice.diversity:.3g}, noise {advice.noise:.3g}: "

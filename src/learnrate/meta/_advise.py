@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from learnrate._checks import check_seed
+from learnrate._checks import check_seed, check_whole
 from learnrate._records import to_dict
+from learnrate.meta._episodes import drawn_episodes
 from learnrate.meta._inner import adapted
 from learnrate.meta._learner import Learner
 from learnrate.meta._sweep import sweep
-from learnrate.meta._train import checked_count
+from learnrate.meta._task import check_meta_task
 from learnrate.trials import derived_seed, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
@@ -111,12 +112,14 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
         >>> advise(task, probe=0).regime.name
         'NOISE'
     """
+    check_meta_task("advise", task)
     check_seed("advise", seed)
-    count = max(_FOLDS, checked_count("episodes", episodes))
+    check_whole("advise", "episodes", episodes, _FOLDS)
+    check_whole("advise", "probe", probe, 0, "0 makes no short training.")
     with kept_random_state():
         seed_everything(seed)
         learner = Learner(task, seed=seed)
-        drawn = task.episodes.draw(count, derived_seed(seed, 43))
+        drawn = drawn_episodes(task.episodes, episodes, derived_seed(seed, 43))
         support_gradients, query_gradients = (
             _gradients(learner, drawn.support),
             _gradients(learner, drawn.query),

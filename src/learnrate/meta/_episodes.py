@@ -10,14 +10,15 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
 from learnrate._checks import kind_of
-from learnrate._errors import ArgumentError
+from learnrate._errors import ArgumentError, TaskError
+from learnrate.task import as_task_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch.utils.data import Dataset
 
-__all__ = ["Episode", "Episodes", "FewShot"]
+__all__ = ["Episode", "Episodes", "FewShot", "drawn_episodes"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,25 @@ class Episodes(Protocol):
 
         The same count and seed must draw the same episodes.
         """
+
+
+def drawn_episodes(source: Episodes, count: int, seed: int) -> Episode:
+    """Episodes of a source, whose code is the user's.
+
+    Raises:
+        TaskError: it raised an error, or returned something else than `count` episodes.
+    """
+    with as_task_error(f"episodes.draw({count}, seed={seed}) raised an error"):
+        episode = source.draw(count, seed)
+    rule = f"episodes.draw({count}, seed) must return a learnrate.meta.Episode whose tensors have {count} rows"
+    if not isinstance(episode, Episode):
+        raise TaskError(f"{rule}; got {kind_of(episode)}.")
+    for part in tree_flatten((episode.support, episode.query))[0]:
+        if not isinstance(part, torch.Tensor):
+            raise TaskError(f"{rule}; got {kind_of(part)} in it.")
+        if len(part.shape) == 0 or len(part) != count:
+            raise TaskError(f"{rule}; got a tensor of shape {tuple(part.shape)}.")
+    return episode
 
 
 class FewShot:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
+from learnrate._checks import check_whole, refuse
 from learnrate._errors import TaskError
+from learnrate.meta._episodes import Episode
 from learnrate.meta._learner import Learner, Weights, spread
 from learnrate.meta._rates import InnerRates
+from learnrate.meta._task import check_meta_task
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from learnrate.meta._episodes import Episode
     from learnrate.meta._rates import RateSpec
     from learnrate.meta._task import MetaTask
 
@@ -159,8 +160,19 @@ def adapt(
         >>> adapt(task, task.model, drawn, adapt_lr=0.01, steps=3).losses.shape
         torch.Size([3, 4])
     """
-    learner = Learner(task, model)
+    check_meta_task("adapt", task)
+    if not isinstance(model, nn.Module):
+        refuse("adapt", "model", "a torch.nn.Module, such as MetaTrained.model", model)
+    if not isinstance(episode, Episode) or len(episode) == 0:
+        refuse(
+            "adapt",
+            "episode",
+            "one or more episodes, such as task.episodes.draw(4, seed=1)",
+            episode,
+        )
     count = task.test_steps if steps is None else steps
+    check_whole("adapt", "steps", count, 1, "For the loss without adaptation, pass adapt_lr=0.")
+    learner = Learner(task, model)
     spec: Any = adapt_lr if adapt_lr is not None else task.adapt_lr
     if isinstance(spec, InnerRates):
         rates = spec

@@ -17,6 +17,7 @@ from torch import nn
 from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.meta._rates import InnerRates, make_rates
+from learnrate.task import as_task_error
 from learnrate.trials import Substitution, batchable, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class Learner:
 
         with self._batchable, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "There is a performance drop")
-            losses = torch.vmap(of_one_row, randomness="different")(weights, batch)
+            with as_task_error("the loss of the episodes could not be computed"):
+                losses = torch.vmap(of_one_row, randomness="different")(weights, batch)
         if losses.dim() != 1:
             raise TaskError(
                 f"a loss must be one number for each episode; got shape {tuple(losses.shape[1:])}. "
@@ -174,7 +176,8 @@ def _make_model(task: MetaTask, seed: int) -> nn.Module:
         return copy.deepcopy(task.model)
     with kept_random_state():
         seed_everything(seed)
-        model = task.model()
+        with as_task_error("MetaTask(model=...) could not make a model"):
+            model = task.model()
     if not isinstance(model, nn.Module):
         raise TaskError(f"model() must return a torch.nn.Module; got {kind_of(model)}.")
     return model

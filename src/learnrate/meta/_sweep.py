@@ -22,6 +22,7 @@ from learnrate.meta._optimum import best_point
 from learnrate.meta._picture import loss_map
 from learnrate.meta._population import Population
 from learnrate.meta._rates import Learned
+from learnrate.meta._task import check_meta_task
 from learnrate.meta._train import checked_count
 from learnrate.trials import Journal, derived_seed, kept_random_state, seed_everything
 
@@ -157,6 +158,7 @@ def sweep(
         >>> sweep(task, [-0.1, 0.0, 0.1], [0.0, 0.1], seeds=2, total_steps=5).losses.shape
         (3, 2, 2)
     """
+    check_meta_task("sweep", task)
     check_seed("sweep", seed)
     inner, adapt = _checked("inner_lr", inner_lr), _checked("adapt_lr", adapt_lr)
     total_steps = checked_count(
@@ -315,7 +317,11 @@ def read_grid(text: str, option: str) -> list[float]:
             raise ArgumentError(
                 f"{option} must have 1 to {_MAX_RATES:,} rates; got {text!r}. {way_out}"
             )
-        rates = [float(f"{rate:.6g}") + 0.0 for rate in np.linspace(low, high, count)]
+        rounding = 1e-9 * max(abs(low), abs(high))  # a zero in the middle of a grid
+        rates = [
+            0.0 if abs(rate) < rounding else float(f"{rate:.6g}")
+            for rate in np.linspace(low, high, count)
+        ]
     try:
         return _checked(option, rates)
     except ArgumentError as error:

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from learnrate._checks import kind_of
+from learnrate._checks import kind_of, refuse
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.meta._episodes import Episodes
 from learnrate.meta._rates import Learned, RateSpec
 from learnrate.task import load_object
 
-__all__ = ["ALGORITHMS", "MetaTask", "load_meta_task"]
+__all__ = ["ALGORITHMS", "MetaTask", "check_meta_task", "load_meta_task"]
 
 ALGORITHMS = ("maml", "first-order", "reptile", "anil")
 _WHOLE = ("inner_steps", "batch", "total_steps", "test_count")
@@ -163,6 +163,17 @@ def load_meta_task(spec: str) -> MetaTask:
     """
     task = load_object(spec, MetaTask, "learnrate.meta.MetaTask")
     return task if task.name != "meta-task" else replace(task, name=spec)
+
+
+def check_meta_task(owner: str, task: object) -> None:
+    """Raise ArgumentError unless `task` is a meta-task.
+
+    Args:
+        owner: the function that was called, for the error.
+        task: what it was given.
+    """
+    if not isinstance(task, MetaTask):
+        refuse(owner, "task", "a learnrate.meta.MetaTask", task)
 
 
 def _whole(value: object) -> bool:

@@ -17,6 +17,7 @@ from learnrate._progress import ProgressBar
 from learnrate.meta._learned import negative_shares
 from learnrate.meta._picture import negative_shares_panel
 from learnrate.meta._population import Population
+from learnrate.meta._task import check_meta_task
 from learnrate.trials import Status, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def train(
         >>> train(task, inner_lr=-0.01, adapt_lr=0.01, total_steps=5).losses.shape
         (5,)
     """
+    check_meta_task("train", task)
     check_seed("train", seed)
     total_steps = checked_count(
         "total_steps", task.total_steps if total_steps is None else total_steps

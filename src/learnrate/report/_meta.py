@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from learnrate._numbers import rate_text
 from learnrate.report._terminal import encoded_text, new_table
+from learnrate.report._words import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +55,7 @@ def show_meta_sweep(console: Console, sweep: MetaSweep) -> None:
     seeds = sweep.losses.shape[2]
     resumed_text = f", {sweep.resumed} from an earlier run" if sweep.resumed else ""
     trials = len(sweep.inner_lrs) * seeds
-    summary = f"{trials} meta-trainings of {sweep.steps:,} updates, {seeds} seeds{resumed_text}."
+    summary = f"{trials} meta-trainings of {sweep.steps:,} updates, {count_text(seeds, 'seed')}{resumed_text}."
     console.print(encoded_text(console, (summary, "dim")))
 
 
@@ -61,10 +63,14 @@ def show_meta_trained(console: Console, trained: MetaTrained) -> None:
     """Print the loss after adaptation, and the learned rates below 0."""
     parts = [
         (f"{trained.status}", "bold"),
-        (f" after {len(trained.losses):,} meta-updates; test loss ", ""),
-        (f"{trained.loss:.4g}", "bold cyan"),
-        (f" +- {trained.error:.2g}", ""),
+        (f" after {count_text(len(trained.losses), 'meta-update')}", ""),
     ]
+    if math.isfinite(trained.loss):
+        parts += [
+            ("; test loss ", ""),
+            (f"{trained.loss:.4g}", "bold cyan"),
+            (f" +- {trained.error:.2g}" if math.isfinite(trained.error) else "", ""),
+        ]
     if trained.metric is not None:
         parts.append((f", metric {trained.metric:.4g}", ""))
     console.print(encoded_text(console, *parts))

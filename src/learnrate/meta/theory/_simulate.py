@@ -163,7 +163,8 @@ def simulate(
     most = int(_MOST_BYTES / (8 * 3 * size * (size + 2)))
     if not isinstance(runs, int) or isinstance(runs, bool) or not 2 <= runs <= most:
         raise ArgumentError(
-            f"runs must be a whole number from 2 to {most:,}, which take 2 GB; got {runs!r}."
+            f"simulate(runs=...) must be a whole number from 2 to {most:,}, which take 2 GB; "
+            f"got {runs!r}."
         )
     inputs = problem.tasks * (problem.n_train + 3 * problem.n_val) * problem.dim
     chunk = max(1, min(runs, int(_CHUNK_BYTES / (8 * inputs))))
