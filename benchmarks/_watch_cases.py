@@ -194,7 +194,7 @@ def kicked(setup: Setup) -> TrainedRun:
 
 
 def hot(setup: Setup) -> TrainedRun:
-    """LR103: the rate is too high for progress, but not high enough to diverge."""
+    """LR103: the rate is too high to make progress, but not high enough to diverge."""
     twin = trained(setup)
     fall = start_loss(twin) - median_loss(twin, 0.95, 1.0)
 

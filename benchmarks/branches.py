@@ -1,12 +1,13 @@
-"""How high do branches of a run raise a rate that is too low, beside the best rate of the whole run?
+"""How far do branches of a run raise a rate that is too low, compared with the best rate of the whole
+run?
 
     PYTHONPATH=benchmarks python benchmarks/branches.py measure [--cells WORD,WORD]
     PYTHONPATH=benchmarks python benchmarks/branches.py table
 
-Each run begins at a share of the best fixed peak of its cell in benchmarks/regret, and branches off at 17.5 %
-of its updates. Every branch trains a few updates at a factor of the rate, and lets it fall to 0. The
-validation losses before and after the fall are a part of a line in benchmarks/results/branches.jsonl. What is
-there is not measured again.
+Each run begins at a share of the best fixed peak of its cell in benchmarks/regret, and branches off at
+17.5 % of its updates. Every branch trains a few updates at a factor of the rate, and lets it fall to 0.
+The validation losses before and after the fall are a part of a line in benchmarks/results/branches.jsonl.
+Stored rows are not measured again.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
     python benchmarks/dashboard.py [--runs 10000] [--points 1000000] [--tensorboard] [--json]
 
 It starts a real server on this machine, and Debian's chromium if it is installed. For the server, the
-time is that of the whole answer; for the browser, from the navigation until the curves are visible:
-as a sketch, and as plotly draws them. The first time is measured after the start, when nothing is in
-memory; the others are the median of five. With `--tensorboard`, TensorBoard shows the same runs in the
-same minutes: it is asked for what its page asks for, once it has read all files.
+time is that of the whole answer; for the browser, from the navigation until the curves are visible: as a
+sketch, and as plotly draws them. The first time is measured after the start, when nothing is in memory;
+the others are the median of five. With `--tensorboard`, TensorBoard is measured on the same runs at the
+same time: once it has read all files, it gets the requests that its page makes.
 """
 
 from __future__ import annotations

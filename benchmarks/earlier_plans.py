@@ -112,7 +112,7 @@ def store_row(row: dict[str, Any]) -> None:
 def plan_of(
     setting: Setting, seed: int, like: Sequence[EarlierPlan] = (), spread: float = 0.0
 ) -> dict[str, Any]:
-    """What a plan answers, and what it costs.
+    """The answer of a plan, and its cost.
 
     Args:
         setting: what is planned.
@@ -181,7 +181,7 @@ def row_of(
 
 
 def earlier_plan(row: dict[str, Any]) -> EarlierPlan:
-    """What the plan of a row said."""
+    """The plan of a row."""
     names = ("total_steps", "peak", "low", "high", "verdict", "expected_regret")
     rungs = tuple(EarlierRung(*rung) for rung in row["rungs"])
     return EarlierPlan(task=row["cell"], rungs=rungs, **{name: row[name] for name in names})
@@ -190,8 +190,8 @@ def earlier_plan(row: dict[str, Any]) -> EarlierPlan:
 def spread_without(domain: str | None, rows: Sequence[dict[str, Any]]) -> float:
     """The most likely spread, from how far plans of one cell differ in all other domains.
 
-    They differ in their seeds, and some in their lengths by a factor of 4, over which the usual drift is
-    taken off.
+    They differ in their seeds, and some in their lengths by a factor of 4, for which the usual drift is
+    subtracted.
 
     Args:
         domain: that is left out; None for all.

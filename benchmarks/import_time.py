@@ -2,8 +2,8 @@
 
     python benchmarks/import_time.py [--turns 15]
 
-Each import runs in a Python of its own, the two in turns, so that whatever else the machine does
-meets both alike. The ratio is the median of the ratios within a turn.
+Each import runs in a Python of its own, the two in turns, so that other load on the machine affects both
+equally. The ratio is the median of the ratios within a turn.
 """
 
 from __future__ import annotations

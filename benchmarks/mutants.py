@@ -201,7 +201,7 @@ class LineRecorder:
         self._coverage.switch_context(nodeid)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Add the time of a phase; a test that does not pass can notice nothing."""
+        """Add the time of a phase; a test that does not pass cannot notice a mutant."""
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
         if not report.passed:
             self._seconds[report.nodeid] = float("inf")

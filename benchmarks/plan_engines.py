@@ -1,4 +1,4 @@
-"""What a plan gets for its time if its trials run at once, beside one trial after another.
+"""How much more a plan trains in the same time if its trials run at once instead of one after another.
 
     python benchmarks/plan_engines.py [--json] [--seconds 30] [--page docs/speed.md]
 

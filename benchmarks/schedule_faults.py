@@ -1,4 +1,4 @@
-"""Are the faults of schedules found, at every spacing of the log, and is nothing said of healthy ones?
+"""Are the faults of schedules found at every spacing of the log, without findings on healthy ones?
 
     python benchmarks/schedule_faults.py [--json] [--page docs/findings/measured.md]
 

@@ -4,10 +4,10 @@
     python benchmarks/several_rates.py plan
     python benchmarks/several_rates.py table [--page docs/how-to/several-rates.md]
 
-`sweep` trains every task at 7 x 7 pairs half a decade apart with one seed; a pair on the edge extends
-the grid. The four lowest get a second seed. `plan` makes the plans and trains whole runs at their
-rates with the same two seeds. Every run is a line in benchmarks/results/several_rates.jsonl; what is
-there is not trained again. `--case TEXT` takes the tasks whose name has it.
+`sweep` trains every task at 7 x 7 pairs half a decade apart with one seed; a pair on the edge extends the
+grid. The four lowest get a second seed. `plan` makes the plans and trains whole runs at their rates with
+the same two seeds. Every run is a line in benchmarks/results/several_rates.jsonl; runs in this file are
+not trained again. `--case TEXT` takes the tasks whose name has it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is measured: one cell is a task, an optimizer, a length and a batch size.
 
-Each cell has a domain. A method that is fitted is judged on a domain by a fit without it. The cells
-were chosen before any method was fitted to them. Nine of the first 22 are held out: today's plan was
+Each cell has a domain. A method that is fitted is judged on a domain by a fit without it. The cells were
+chosen before any method was fitted to them. Nine of the first 22 are held out: the present plan was
 fitted without them.
 """
 

@@ -1,7 +1,7 @@
-"""What an exhaustive sweep of a shorter length says of the whole run.
+"""What an exhaustive sweep of a shorter length shows about the whole run.
 
-No method that chooses its rate from trials of this length can know more than such a sweep, unless it
-also knows how the best rate moves from there to the whole run.
+No method can learn more than this from trials of this length, unless it also knows how the best rate
+changes from there to the whole run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Claims: what is said about learning rates, each with the training that tests it.
+"""Claims: statements about learning rates, each with the training that tests it.
 
 Each file has one `CLAIM`: statement, source, design, figures and the rule by which they decide, all
 fixed before the first run. Results are kept whether the claim holds or not.

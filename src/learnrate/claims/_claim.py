@@ -1,4 +1,4 @@
-"""A claim as a value: what is said, how it is tested, and which results confirm it."""
+"""A claim as a value: the statement, how it is tested, and which results confirm it."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Claim:
 
     Args:
         topic: one of `TOPICS`.
-        statement: what is said, as it is said.
-        source: who says it, and where.
+        statement: the statement, in the words of its source.
+        source: who states it, and where.
         design: what is trained and compared, in a few sentences.
         figures: what is measured; those with a range decide.
         measure: measures the figures.

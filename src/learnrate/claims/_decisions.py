@@ -1,4 +1,4 @@
-"""Trainings whose rate is decided on while they run."""
+"""Trainings whose rate is changed by decisions while they run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def loss_under_decisions(
         task: what to train.
         lr: the first rate.
         seed: the seed of weights and batches.
-        decisions: how many, at equal distances.
+        decisions: the number of decisions, at equal distances.
         decider: makes the decisions for one training.
     """
     total_steps = task.run_length()

@@ -61,19 +61,18 @@ square root."""
 class Figure:
     """A number that a test measures, and the range in which the claim says it lies.
 
-    A case confirms the claim if the whole 95 % interval of its figure lies in the range, and
-    contradicts it if the whole interval lies outside. Otherwise the case is open. A figure
-    without a range is reported and decides nothing. The range follows from the words of the
-    statement, by the convention above: `AS_GOOD`, `GOOD`, `MUCH`, `ABOUT`, else 1 for a ratio and 0
-    for a difference.
+    A case confirms the claim if the whole 95 % interval of its figure lies in the range, and contradicts
+    it if the whole interval lies outside. Otherwise the case is open. A figure without a range is
+    reported and decides nothing. The range follows from the wording of the statement, by the convention
+    above: `AS_GOOD`, `GOOD`, `MUCH`, `ABOUT`, else 1 for a ratio and 0 for a difference.
 
     Args:
         name: a word or two.
         meaning: what the number is, in a clause.
         low: the claim says that the number is at least this.
         high: the claim says that the number is at most this.
-        unit: `"%"` for a share, which is printed times 100; `"x"` for a factor, whose mean and
-            interval are those of its logarithm; empty for a plain number.
+        unit: `"%"` for a share, which is printed times 100; `"x"` for a factor, whose mean and interval
+            are computed for its logarithm; empty for a plain number.
 
     Raises:
         ArgumentError: `low` is not below `high`.
@@ -131,7 +130,7 @@ class Figure:
         return f"at most {high}" if math.isfinite(self.high) else ""
 
     def text(self, value: float) -> str:
-        """A value of this figure as people read it, with its unit."""
+        """A value of this figure as text, with its unit."""
         if self.unit == "%":
             return f"{rate_text(100 * value, 2 if abs(value) < 1 else 3)} %"
         return rate_text(value) + ("x" if self.unit == "x" else "")

@@ -143,7 +143,7 @@ def _with_wrong_labels(right: torch.Tensor, share: float) -> Pair:
 
 
 def _accuracy(model: nn.Module, pair: Pair) -> float:
-    """The share of points whose class is right."""
+    """The share of points that are classified correctly."""
     model.eval()
     with torch.no_grad():
         return float((model(pair[0]).argmax(1) == pair[1]).float().mean())

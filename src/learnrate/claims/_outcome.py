@@ -43,7 +43,7 @@ _CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A case with its mean, its 95 % interval, and what that says about the claim.
+    """A case with its mean, its 95 % interval, and whether these confirm the claim.
 
     Attributes:
         figure: the name of the figure.
@@ -126,7 +126,7 @@ class Outcome:
     Attributes:
         claim: what was tested.
         cases: every case, with its interval.
-        verdict: what the cases say about the claim.
+        verdict: whether the cases confirm the claim.
         seeds: trainings of each kind.
         seconds: duration of the test.
         processor_seconds: processor time of all processes together.
@@ -154,7 +154,7 @@ class Outcome:
 
     @property
     def leading(self) -> CaseResult:
-        """The first case that decides: it stands for the claim in lists."""
+        """The first case that decides; lists show it for the claim."""
         return self.deciding[0]
 
     @property

@@ -93,10 +93,10 @@ def run_claims(
     seed: int = 0,
     progress: bool = True,
 ) -> Iterator[Outcome]:
-    """Test several claims, one on each core at a time; each outcome as soon as it is there.
+    """Test several claims, one on each core at a time; yields each outcome as soon as it is known.
 
-    Those that took longest when they were last tested start first. Each is tested in a process of its own
-    core, as `run_claim` tests it there: how many run at once changes no figure.
+    The claims that took longest at their last test start first. Each is tested on its own core in a
+    separate process, as by `run_claim`, so the number of claims that run at once changes no figure.
 
     Args:
         claims: the claims.

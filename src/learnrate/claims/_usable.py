@@ -34,7 +34,7 @@ def usable_claim(
 
     Args:
         technique: what allows higher rates, as the design names it.
-        short: the same in a word, as the figures name it.
+        short: the same in one word, for the names of the figures.
         low: the claim says that the highest usable rate is at least so many times higher.
         pairs: the tasks of a quick or a full test, without the technique and with it, with the
             same name.

@@ -33,7 +33,7 @@ class VariantPair:
     Attributes:
         where: what is compared, in reports.
         task: the training.
-        variant: the same with what the claim is about.
+        variant: the same training with the change that the claim is about.
         rates: the rates at which both are tried.
     """
 

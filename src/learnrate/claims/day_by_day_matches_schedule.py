@@ -1,4 +1,4 @@
-"""A person who lowers the rate by the day's progress."""
+"""A person who lowers the rate according to the progress of each day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The patterns that a network learns after a decay of its rate."""
+"""Which patterns a network learns after its rate decays."""
 
 from __future__ import annotations
 

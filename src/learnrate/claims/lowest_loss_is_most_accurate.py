@@ -36,7 +36,7 @@ def _error_on(examples: Examples) -> Callable[[nn.Module], float]:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """The best rate by error over the best by loss, and what it costs to choose by loss."""
+    """The best rate by error over the best by loss, and the cost of choosing by loss."""
     parts = []
     for optimizer, rates in _RATES.items():
         task = noisy_digits_mlp(optimizer, steps=60)

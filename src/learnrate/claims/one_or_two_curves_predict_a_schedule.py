@@ -75,12 +75,12 @@ def _mean_error(
 
 
 def _curve(name: str, bound: Schedule, run: LossHistory) -> LossCurve:
-    """A training as the loss laws read it."""
+    """A training as a curve for the loss laws."""
     return LossCurve(name=name, lr=bound.table(), step=run.steps, loss=run.validation)
 
 
 def _equal_sum(curves: Sequence[LossCurve], bound: Schedule) -> float:
-    """The loss of the constant run after as large a sum of rates: all that it alone says."""
+    """The loss of the constant run after as large a sum of rates, which is all that it predicts."""
     (constant,) = curves
     sums = np.cumsum(constant.lr)[constant.step.astype(int) - 1]
     return float(np.interp(np.sum(bound.table()), sums, constant.loss))

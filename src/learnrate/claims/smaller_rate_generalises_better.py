@@ -1,4 +1,4 @@
-"""A smaller rate that gets the time it needs."""
+"""A smaller rate with as many updates as it needs."""
 
 from __future__ import annotations
 

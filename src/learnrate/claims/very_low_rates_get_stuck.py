@@ -1,4 +1,4 @@
-"""Rates at which nothing is learned in the time there is."""
+"""Rates at which nothing is learned in the available time."""
 
 from __future__ import annotations
 

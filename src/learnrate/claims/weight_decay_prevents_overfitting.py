@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from learnrate.claims._trials import ClaimTrials
     from learnrate.task import Task
 
-# The optimizer, its rate, and coefficients from hardly any effect to too much.
+# The optimizer, its rate, and coefficients from almost no effect to too large ones.
 OPTIMIZERS: dict[str, tuple[Callable[..., torch.optim.Optimizer], float, tuple[float, ...]]] = {
     "SGD momentum": (partial(torch.optim.SGD, lr=0.1, momentum=0.9), 0.05, (3e-3, 1e-2, 3e-2)),
     "AdamW": (torch.optim.AdamW, 3e-3, (0.1, 0.3, 1.0)),
