@@ -1,5 +1,4 @@
-"""How far do branches of a run raise a rate that is too low, compared with the best rate of the whole
-run?
+"""How far do branches of a run raise a rate that is too low, relative to the best rate?
 
     PYTHONPATH=benchmarks python benchmarks/branches.py measure [--cells WORD,WORD]
     PYTHONPATH=benchmarks python benchmarks/branches.py table
