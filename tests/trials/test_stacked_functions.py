@@ -105,6 +105,17 @@ class OfEachStep(Classifier):
         return functional.cross_entropy(self.layer(x).transpose(1, 2), targets, **self.settings)
 
 
+class Large(nn.Module):
+    """A dense layer whose results fill the inner cache."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(6, 4500)
+
+    def forward(self, x):
+        return self.layer(x).cos().mean()
+
+
 class Image(nn.Module):
     """Convolutions with GroupNorm over images of 5 x 6 pixels."""
 
@@ -144,6 +155,7 @@ MODELS = {
     "dot products, a mask for each": functools.partial(DotProducts, mask=MASK.expand(4, 1, 5, 5)),
     "words": Words,
     "words, padded": functools.partial(Words, padding_idx=0),
+    "large": Large,
     "image": Image,
     "image, twice": lambda: Image(nn.Conv2d(4, 6, 2, bias=False), nn.GroupNorm(3, 6), padding=1),
     "image, grouped": lambda: Image(nn.Conv2d(4, 6, (1, 2), groups=2), stride=2),

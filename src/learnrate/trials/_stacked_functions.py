@@ -33,6 +33,9 @@ _ATTENTION = [
 ]
 
 
+_LARGE_RESULT = 2**18  # elements, from which a result is written to the outer cache
+
+
 def _linear(
     input: torch.Tensor,  # noqa: A002 - torch's name
     weight: torch.Tensor,
@@ -46,8 +49,10 @@ def _linear(
         matrices = rows.flatten(1, -2)
         if biases is None:
             result = torch.bmm(matrices, weights.mT)
-        else:
+        elif len(weights) * matrices.shape[1] * weights.shape[1] < _LARGE_RESULT:
             result = torch.baddbmm(biases[:, None], matrices, weights.mT)
+        else:  # the bias would be read and written once more before the product
+            result = torch.bmm(matrices, weights.mT).add_(biases[:, None])
         result = result.view(*rows.shape[:-1], -1)
     return opened.closed(result)
 
@@ -69,9 +74,14 @@ def _cross_entropy(  # noqa: PLR0917 - torch's arguments
         return None
     scores, targets = opened.tensors
     with opened:
+        rows = scores.movedim(2, -1)
+        if rows.is_contiguous():  # a row for each target, in which the kernel is fastest
+            scores, targets_of_rows = rows.flatten(0, -2), targets.flatten()
+        else:
+            scores, targets_of_rows = scores.flatten(0, 1), targets.flatten(0, 1)
         result = nn.functional.cross_entropy(
-            scores.flatten(0, 1),
-            targets.flatten(0, 1),
+            scores,
+            targets_of_rows,
             ignore_index=ignore_index,
             reduction="none",
             label_smoothing=label_smoothing,
@@ -149,9 +159,10 @@ def _self_attention(  # noqa: PLR0917 - torch's arguments
     projected = _linear(query.transpose(0, 1), weight, bias)
     if projected is None:
         return None
-    parts = projected.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    query, key, value = (
+        part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in projected.chunk(3, -1)
+    )
     mask = None if is_causal else attn_mask
-    query, key, value = parts.unbind(0)
     mixed = _attention(query, key, value, mask, dropout if training else 0.0, is_causal)
     if mixed is None:
         return None
@@ -194,8 +205,9 @@ def _layer_norm(
     values, weights, biases = opened.tensors
     shape = (opened.width, *[1] * (input.dim() - weight.dim()), *weight.shape)
     with opened:
-        normal = nn.functional.layer_norm(values, normalized_shape, None, None, eps)
-        result = torch.addcmul(biases.view(shape), normal, weights.view(shape))
+        ones, zeros = values.new_ones(normalized_shape), values.new_zeros(normalized_shape)
+        normal = nn.functional.layer_norm(values, normalized_shape, ones, zeros, eps)
+        result = (normal * weights.view(shape)).add_(biases.view(shape))
     return opened.closed(result)
 
 
