@@ -205,8 +205,9 @@ def _layer_norm(
     values, weights, biases = opened.tensors
     shape = (opened.width, *[1] * (input.dim() - weight.dim()), *weight.shape)
     with opened:
-        ones, zeros = values.new_ones(normalized_shape), values.new_zeros(normalized_shape)
-        normal = nn.functional.layer_norm(values, normalized_shape, ones, zeros, eps)
+        gain, shift = values.new_ones(normalized_shape), values.new_zeros(normalized_shape)
+        # Without them, torch normalizes on a CPU element by element.
+        normal = nn.functional.layer_norm(values, normalized_shape, gain, shift, eps)
         result = (normal * weights.view(shape)).add_(biases.view(shape))
     return opened.closed(result)
 
