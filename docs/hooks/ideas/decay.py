@@ -1,4 +1,4 @@
-"""Decay: what theory gives, what its bound says of schedules, and real trainings under four."""
+"""Decay: the schedule of theory, its bound for several schedules, and real training under four."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why there is a best rate: a lower rate is slow, a higher one does not settle or diverges."""
+"""Why there is a best rate: a lower rate is slow, and a higher one does not converge, or diverges."""
 
 from __future__ import annotations
 

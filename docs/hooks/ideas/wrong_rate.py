@@ -1,4 +1,4 @@
-"""What a wrong rate costs: the stored exhaustive sweeps of the regret benchmark."""
+"""The cost of a wrong rate: the stored exhaustive sweeps of the regret benchmark."""
 
 from __future__ import annotations
 

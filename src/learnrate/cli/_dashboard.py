@@ -26,7 +26,7 @@ def dashboard(
         bool,
         Option(
             "--allow-network",
-            help="With --host: let other machines connect. The connection is not encrypted: whoever "
+            help="With --host: let other machines connect. The connection is not encrypted: anybody who "
             "has the printed address or reads the traffic can read all runs and change running ones.",
         ),
     ] = False,

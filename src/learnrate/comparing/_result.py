@@ -102,7 +102,7 @@ class Difference:
         high: the upper end.
         share: the mean as a share of the loss of the planned rate; None unless all losses are above 0.
         standing: who ends lower.
-        reason: the standing in a sentence.
+        reason: who ends lower, in a sentence.
         values: the difference with each seed; empty unless every run of both finished.
     """
 

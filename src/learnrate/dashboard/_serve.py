@@ -79,7 +79,7 @@ def serve(
     if not is_loopback(host) and not allow_network:
         raise ArgumentError(
             f"--host {host} opens the page, unencrypted, to every machine on the network; "
-            "whoever has the token can read all runs"
+            "anybody who has the token can read all runs"
             f"{'' if read_only else ' and change running ones'}. "
             "Add --allow-network if you want that, "
             f"or use an SSH tunnel: ssh -L {port}:127.0.0.1:{port} HOST."

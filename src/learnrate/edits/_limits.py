@@ -31,7 +31,7 @@ class Limits:
         factor: the largest factor by which one edit may change the rate of its step, up or down: 2
             allows half to double. None for no bound.
         authors: the people who may edit; None for everybody. Names of authors are not verified:
-            whoever can write to the store can edit.
+            anybody who can write to the store can edit.
 
     Raises:
         ArgumentError: a bound outside its rule.

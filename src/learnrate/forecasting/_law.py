@@ -258,8 +258,8 @@ def _plausible(
 ) -> np.ndarray:
     """Parameters around the most likely ones, which fit the losses about as well.
 
-    They are drawn from the normal distribution of least squares, ever nearer, until enough of them
-    lie in the region that holds 99 % of the truth.
+    They are drawn from the normal distribution of least squares, closer and closer to the most likely
+    ones, until enough of them lie in the 99 % confidence region.
     """
     noise = np.random.default_rng(0)
     covariance = np.linalg.inv(solution.jac.T @ solution.jac) * excess

@@ -243,7 +243,7 @@ class Ladder:
     def counting_updates(self, budget: int, trials: Sequence[LadderTrial]) -> Ladder:
         """This ladder for a budget of updates, whatever time they take.
 
-        If the budget pays for no longer trials than there are, those of their length go on.
+        If the budget does not pay for longer trials, further ones of the same length are made.
 
         Args:
             budget: for all trials, those that were made included.

@@ -205,15 +205,17 @@ def plan(
         )
         scale = LossScale.of(before.loss, range_test.mean)
         climb = Climb(trainer, ladder, scale, range_test, before.loss, seed)
-        climb, likeness = begin_like(climb, earlier, updates) if earlier else (climb, None)
-        if likeness is not None and likeness.agrees:
+        climb, tested_plans = begin_like(climb, earlier, updates) if earlier else (climb, None)
+        if tested_plans is not None and tested_plans.agrees:
             spending = Spending(allowed, updates, trainer.spent)
-            plan = planned_like(_planned(climb), likeness, trainer.shape)
+            plan = planned_like(_planned(climb), tested_plans, trainer.shape)
         else:
             spending = climb.spend(allowed, updates, more)
             plan = _planned(climb)
-            if likeness is not None:
-                plan = replace(plan, like=likeness, reason=f"{likeness.reason} {plan.reason}")
+            if tested_plans is not None:
+                plan = replace(
+                    plan, like=tested_plans, reason=f"{tested_plans.reason} {plan.reason}"
+                )
         if compare_shapes:
             plan = _with_best_shape(plan, climb)
             spending = replace(spending, shapes=trainer.spent - spending.total)

@@ -65,7 +65,7 @@ def check_engine(engine: str) -> None:
 
 
 def check_further(more: int) -> None:
-    """Refuse a number of continuations that is not one."""
+    """Refuse an invalid number of continuations."""
     if not isinstance(more, int) or isinstance(more, bool) or not 0 <= more <= _MOST_FURTHER:
         raise ArgumentError(
             f"more must be a whole number from 0 to {_MOST_FURTHER}; got {more!r}."

@@ -83,7 +83,7 @@ class StateMeter:
         self._empty = [parameter for parameter in trained if not _has_state(optimizer, parameter)]
 
     def after(self, optimizer: Optimizer) -> Mapping[str, float]:
-        """Right after it: the share of the tensors whose state was empty and is not any more."""
+        """Right after it: the share of the tensors whose state was empty before and no longer is."""
         filled = [parameter for parameter in self._empty if _has_state(optimizer, parameter)]
         keeps_state = len(self._empty) < self._trained or bool(filled)
         self._empty = []

@@ -58,7 +58,7 @@ class RecordedSnapshots:
 
         Args:
             step: the step of the update.
-            requested: whether somebody requested it, so that it stays.
+            requested: whether a person requested it, so that it is kept.
 
         Raises:
             FileError: it cannot be written, or does not fit into memory.

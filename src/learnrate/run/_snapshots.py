@@ -86,7 +86,7 @@ class Snapshots:
 
         Args:
             step: the step of the update.
-            requested: whether somebody requested it, so that it stays.
+            requested: whether a person requested it, so that it is kept.
 
         Returns:
             Whether it was taken, and the steps of the snapshots that were dropped for it.

@@ -21,7 +21,7 @@ class SteppingCheck:
 
     Args:
         scheduler: the scheduler that was adopted.
-        every: updates between two calls, as `attach` was told.
+        every: updates between two calls, as given to `attach`.
         step: index of the update about to happen.
     """
 
@@ -32,7 +32,7 @@ class SteppingCheck:
         self._is_first = True
 
     def check(self, step: int) -> bool:
-        """Warn if the scheduler was called after another number of updates; False to ask no more.
+        """Warn if the scheduler was called after another number of updates; False if that ends the check.
 
         Args:
             step: index of the update about to happen.

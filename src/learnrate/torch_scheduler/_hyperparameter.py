@@ -137,7 +137,7 @@ class Hyperparameter:
 
 
 def check_groups(call: str, schedules: Sequence[object], count: int) -> None:
-    """Refuse a list that has not one schedule, or None, for each parameter group.
+    """Refuse a list that does not have one schedule, or None, for each parameter group.
 
     Args:
         call: the argument as typed, such as `"to_torch(groups=...)"`, for the error.

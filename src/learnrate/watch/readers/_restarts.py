@@ -113,12 +113,12 @@ def fits_of(
         after = slice(row, bounds[number + 1])
         first_rows = slice(fits[-1].first, bounds[bounds.index(fits[-1].first) + 1])
         verdict = _verdict(loss, first_rows, before, after)
-        anew = _begins_anew(rate, first_rows, before, after)
-        if verdict == _FRESH and anew is not False:
+        rate_restarts = _rate_restarts(rate, first_rows, before, after)
+        if verdict == _FRESH and rate_restarts is not False:
             fits[-1].end = row
             fits.append(LoggedFit(row, step.size))
             offset = 0
-        elif verdict == _CONTINUES or anew is False or equal:
+        elif verdict == _CONTINUES or rate_restarts is False or equal:
             offset += ends[number - 1] + spacing - int(step[row])
             fits[-1].starts.append(row - fits[-1].first)
             fits[-1].offsets.append(offset)
@@ -160,7 +160,9 @@ def _verdict(loss: np.ndarray, first_rows: slice, before: slice, after: slice) -
     return _CONTINUES if 2.0 * abs(now - last) < abs(now - first) else _UNCLEAR
 
 
-def _begins_anew(rate: np.ndarray, first_rows: slice, before: slice, after: slice) -> bool | None:
+def _rate_restarts(
+    rate: np.ndarray, first_rows: slice, before: slice, after: slice
+) -> bool | None:
     """Whether the rate is back at its first value; None if it is not known or never changed."""
     parts = [part[np.isfinite(part)] for part in (rate[first_rows], rate[before], rate[after])]
     if not all(part.size for part in parts):

@@ -41,7 +41,8 @@ def runs_in(
     total_steps: int | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> list[Observations]:
-    """The runs in a table: one, unless it has several by name or a fresh model was trained anew.
+    """The runs in a table: one, unless it has several by name or a new model was trained from the
+    beginning.
 
     Args:
         table: the log.

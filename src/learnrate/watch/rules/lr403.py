@@ -97,7 +97,7 @@ class _Repeats(Rule[RepeatsOptions]):
             ),
             evidence={"period": period, "correlation": highest, "rows": rows},
             remedy=(
-                "Shuffle the data anew in each epoch: DataLoader(shuffle=True), or set_epoch(...) of a "
+                "Shuffle the data again in each epoch: DataLoader(shuffle=True), or set_epoch(...) of a "
                 "DistributedSampler. If the order is intended, as in a sequence, nothing is wrong."
             ),
         )
