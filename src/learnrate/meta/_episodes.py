@@ -63,10 +63,15 @@ class Episodes(Protocol):
 
 
 def drawn_episodes(source: Episodes, count: int, seed: int) -> Episode:
-    """Episodes of a source, whose code is the user's.
+    """Draw episodes from a source of the user.
+
+    Args:
+        source: the source of episodes.
+        count: the number of episodes.
+        seed: the seed of the draw.
 
     Raises:
-        TaskError: it raised an error, or returned something else than `count` episodes.
+        TaskError: the source raised an error, or did not return `count` episodes.
     """
     with as_task_error(f"episodes.draw({count}, seed={seed}) raised an error"):
         episode = source.draw(count, seed)

@@ -41,8 +41,7 @@ def runs_in(
     total_steps: int | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> list[Observations]:
-    """The runs in a table: one, unless it has several by name or a new model was trained from the
-    beginning.
+    """The runs in a table: one, unless it has several by name, or the log of a second fit.
 
     Args:
         table: the log.
