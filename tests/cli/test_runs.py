@@ -118,7 +118,7 @@ def test_one_run_is_shown_with_its_edits_and_findings(run):
     assert "too high; rate 0.03 -> 0.015" in text
     assert "E2 rollback 7: refused; requested by ben at" in text
     assert (
-        "LR301 advice: a plateau: likely time to decay (from step 20) It is flat. do Decay."
+        "LR301 advice: the loss is on a plateau: likely time to decay the rate (from step 20) It is flat. do Decay."
         in text
     )
 

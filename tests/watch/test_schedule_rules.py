@@ -25,7 +25,7 @@ def test_a_loss_that_stands_at_a_constant_rate_is_a_plateau(runs):
     assert finding.code == "LR301"
     assert finding.evidence["updates_left"] == 400
     assert finding.evidence["p"] < 0.02
-    assert "it fell by less than 15 % of its whole fall" in finding.message
+    assert "it fell by less than 15 % of its total decrease" in finding.message
 
 
 def test_a_loss_that_falls_is_not_a_plateau(runs):

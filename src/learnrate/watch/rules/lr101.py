@@ -31,26 +31,27 @@ class DivergedOptions(RuleOptions):
     """Thresholds of LR101.
 
     Attributes:
-        rows: while a run is live, the last losses, at least this many, must not be finite.
-        noise: this is about a loss that fell and then jumped up. Its fall to the lowest level, its
-            rise from there, and its jump must each exceed this many standard errors of a level. A
-            level is the median of a sixtieth of the rows.
-        rise: the loss must have risen by at least this share of its fall, so that hardly anything
-            of what was learned is left.
-        jump: the jump must be at least this share of the rise. The jump is the difference of two
-            levels that are three levels apart.
-        lasting_levels: before the rise, the loss must have been low for this many levels, and
-            after it, it must have been high for this many levels up to the end.
-        lasting_levels_live: while a run is live, the loss must have been high for this many
-            levels after the rise.
-        explosion: a loss has exploded if all its last levels exceed its first losses by this many
-            times the difference of neighbouring first losses. A validation loss has exploded if it
-            ends above the first training loss by this many times the fall of the training loss to
-            its lowest value.
+        rows: while a run is live, at least this many losses in succession, up to the last one, must
+            not be finite.
+        noise: this threshold is for a loss that fell and then jumped up. Its decrease to the lowest
+            level, the rise from there, and the jump must each exceed this many standard errors of a
+            level. A level is the median loss of a sixtieth of the rows.
+        rise: the loss must have risen by at least this share of its decrease, so that almost all
+            progress is lost.
+        jump: the jump must be at least this share of the rise. The jump is the difference between
+            two levels that are three levels apart.
+        lasting_levels: the loss must have been low for this many levels before the rise, and high
+            for this many levels after it, up to the end.
+        lasting_levels_live: while a run is live, the loss must have been high for this many levels
+            after the rise.
+        explosion: a loss has exploded if its last levels all exceed its first losses by this many
+            times the difference between neighbouring first losses. A validation loss has exploded
+            if its last value exceeds the first training loss by this many times the decrease of the
+            training loss to its lowest value.
         burst: a loss that never fell has diverged if, for three rows, it exceeded both its start
             and the later losses by this many standard deviations of the later losses, and has not
-            been below its start since. The start is the first loss, or the median of the first
-            three if that is higher.
+            dropped below its start since. The start is the first loss, or the median of the first
+            three losses if that is higher.
         climb: a loss that rises without a jump has diverged if the rate was constant until the
             lowest level and has since risen by at least this factor.
     """
@@ -75,7 +76,7 @@ class _Departure(NamedTuple):
 
 
 def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
-    """A loss that ends by orders of magnitude above anything that its first rows show."""
+    """A loss that ends orders of magnitude above its first values."""
     loss, levels = reading.finite_loss, reading.levels
     first = loss.value[:_FIRST_ROWS]
     usual = quantile(np.abs(np.diff(first)), 0.25)
@@ -88,14 +89,14 @@ def _exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
     return _finding(
         reading,
         step,
-        f"The loss exploded near step {step:,}: it began at {reading.start:.3g} and ends at "
+        f"The loss exploded near step {step:,}: it rose from {reading.start:.3g} at the start to "
         f"{reading.end:.3g}.",
         {"start": reading.start, "end": reading.end},
     )
 
 
-def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | None:
-    """A loss that fell, and jumped back to where it began."""
+def _jumped_back(reading: Reading, options: DivergedOptions) -> Finding | None:
+    """A loss that fell and then jumped back to its initial level."""
     departure = _departure(reading, options)
     if departure is None:
         return None
@@ -103,8 +104,8 @@ def _left_its_level(reading: Reading, options: DivergedOptions) -> Finding | Non
     return _finding(
         reading,
         step,
-        f"The loss diverged near step {step:,}: it rose from {departure.lowest:.3g}, the lowest level "
-        f"that it held, to {departure.highest:.3g}, where it stays; it began at {reading.start:.3g}.",
+        f"The loss diverged near step {step:,}: it rose from {departure.lowest:.3g}, its lowest level, "
+        f"to {departure.highest:.3g} and stayed there. It started at {reading.start:.3g}.",
         {"start": reading.start, "best": departure.lowest, "end": reading.end},
     )
 
@@ -130,7 +131,7 @@ def _departure(reading: Reading, options: DivergedOptions) -> _Departure | None:
 
 
 def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding | None:
-    """A loss that fell at a constant rate, and rose above its start as the rate rose from there."""
+    """A loss that fell at a constant rate and rose above its start when the rate rose."""
     levels, stays = reading.levels, int(options.lasting_levels)
     lowest = int(np.argmin(median_of_three(levels.value)))
     if lowest < stays or lowest > levels.value.size - 1 - stays:
@@ -149,12 +150,13 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
         return None
     step, low = int(levels.step[lowest]), float(before.min())
     last_rate = float(reading.rate.value[-1])
-    held_rate, highest_rate = rate_text(rate, 2), rate_text(last_rate, 2)
+    constant_rate, highest_rate = rate_text(rate, 2), rate_text(last_rate, 2)
     return RULE.finding(
         step=step,
         message=(
-            f"The loss diverged as the rate rose: from {low:.3g} near step {step:,}, at a rate of {held_rate}, "
-            f"to {reading.end:.3g} at {highest_rate}; it began at {reading.start:.3g}."
+            f"The loss diverged as the rate rose: it was {low:.3g} near step {step:,}, at a rate of "
+            f"{constant_rate}, and rose to {reading.end:.3g} at {highest_rate}. It started at "
+            f"{reading.start:.3g}."
         ),
         evidence={
             "start": reading.start,
@@ -164,14 +166,14 @@ def _rose_with_the_rate(reading: Reading, options: DivergedOptions) -> Finding |
             "last_rate": last_rate,
         },
         remedy=(
-            f"Keep the rate at {held_rate} or let it fall from there. Check the schedule: an exponent with "
-            "the wrong sign, for example, makes its factor grow. Resume from a checkpoint before that step."
+            f"Keep the rate at {constant_rate} or decay it from there. Check the schedule: an exponent with "
+            "the wrong sign, for example, makes the rate grow. Resume from a checkpoint before that step."
         ),
     )
 
 
 def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
-    """A loss that burst far above its start and has learned nothing since."""
+    """A loss that rose far above its start and has not recovered since."""
     loss = reading.finite_loss
     smooth = median_of_three(loss.value)
     start = max(float(loss.value[0]), reading.start)  # the second loss is one after an update
@@ -187,16 +189,16 @@ def _burst(reading: Reading, options: DivergedOptions) -> Finding | None:
     return _finding(
         reading,
         step,
-        f"The loss burst from {start:.3g} to {highest:.3g} by step {step:,}, and has not come clearly "
-        f"below {start:.3g} since: it ends at {reading.end:.3g}.",
+        f"The loss rose sharply from {start:.3g} to {highest:.3g} by step {step:,} and has not dropped "
+        f"clearly below {start:.3g} since. It ended at {reading.end:.3g}.",
         {"start": start, "highest": highest, "end": reading.end},
     )
 
 
 def _validation_exploded(reading: Reading, options: DivergedOptions) -> Finding | None:
-    """A validation loss that ends by orders of magnitude above the whole range of the training loss.
+    """A validation loss that ends orders of magnitude above the range of the training loss.
 
-    With one example a batch the training loss may be 0 again and again after the weights exploded.
+    If a batch has one example, the training loss may often be 0 even after the weights exploded.
     """
     loss, validation = reading.finite_loss.value, reading.validation
     start = float(loss[0])
@@ -210,8 +212,8 @@ def _validation_exploded(reading: Reading, options: DivergedOptions) -> Finding 
     return _finding(
         reading,
         step,
-        f"The validation loss exploded by step {step:,}: it ends at {last:.3g}, where the training loss "
-        f"began at {start:.3g}.",
+        f"The validation loss exploded by step {step:,}: it ended at {last:.3g}, while the training loss "
+        f"started at {start:.3g}.",
         {"start": start, "end": last},
     )
 
@@ -219,20 +221,20 @@ def _validation_exploded(reading: Reading, options: DivergedOptions) -> Finding 
 def _finding(reading: Reading, step: int, message: str, evidence: dict[str, object]) -> Finding:
     rate = reading.rate_at(step)
     rate_sentence = "" if rate is None else f" The rate was {rate_text(rate, 2)}."
-    target = "" if rate is None else f" to {rate_text(reading.peak / 4, 2)}"
+    target = "" if rate is None else f" to {rate_text(reading.peak / 4, 2)} or less"
     warm_up = (
         " and warm up over the first 5 to 10 % of the run"
         if step < 0.1 * reading.total_steps
         else ""
     )
     remedy = (
-        f"Lower the peak rate{target} or less{warm_up}; resume from a checkpoint before that step. A "
-        "single bad batch has the same effect, so check the data of that step."
+        f"Lower the peak rate{target}{warm_up}, and resume from a checkpoint before that step. A "
+        "single bad batch has the same effect, so also check the data of that step."
         f"{accumulation_hint(reading)}"
     )
     if step == 0:
         remedy = (
-            "No update came before that loss, so the rate is not its cause: check the data, the "
+            "No update was made before that loss, so the rate is not its cause. Check the data, the "
             "initial weights and the loss function."
         )
     return RULE.finding(
@@ -262,11 +264,11 @@ class _Diverged(Rule[DivergedOptions]):
         if bad_rows >= (1 if reading.finished or not reading.live else options.rows):
             last_finite = float(loss.value[first_bad - 1]) if first_bad else None
             step = int(loss.step[first_bad])
-            before = "" if last_finite is None else f"; before that it was {last_finite:.3g}"
+            before = "" if last_finite is None else f". Before that it was {last_finite:.3g}"
             return _finding(
                 reading,
                 step,
-                f"The loss is not finite from step {step:,} on{before}.",
+                f"The loss is NaN or infinite from step {step:,} on{before}.",
                 {"not_finite_rows": bad_rows, "last_finite": last_finite},
             )
         if finite_rows.size < _LEAST_ROWS or not reading.is_descent or not reading.varies:
@@ -275,7 +277,7 @@ class _Diverged(Rule[DivergedOptions]):
             return _exploded(reading, options)
         return (
             _exploded(reading, options)
-            or _left_its_level(reading, options)
+            or _jumped_back(reading, options)
             or _rose_with_the_rate(reading, options)
             or _burst(reading, options)
             or _validation_exploded(reading, options)

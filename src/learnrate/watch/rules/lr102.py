@@ -1,4 +1,4 @@
-"""LR102: the loss spikes again and again."""
+"""LR102: the loss spikes repeatedly."""
 
 from __future__ import annotations
 
@@ -26,24 +26,23 @@ class SpikesOptions(RuleOptions):
     """Thresholds of LR102.
 
     Attributes:
-        height: a spike must rise from the last low by at least this share of the whole fall of the
-            loss.
-        recovery: after a spike, the loss must fall by at least this share of the rise.
-            Otherwise it has not recovered.
+        height: a spike must rise above the preceding low by at least this share of the total
+            decrease of the loss.
+        recovery: after a spike, the loss must drop by at least this share of the rise. Otherwise it
+            has not recovered.
         noise: a spike must rise by at least this many standard deviations of neighbouring losses.
         count: there must be at least this many spikes.
-        spread: the steps of the first and the last spike must be at least this share of the run
-            apart.
-        longest: a spike may last for at most this share of the run. A longer one is a swing,
-            LR103.
-        early: spikes within this first share of the run are left out; they are judged by LR304.
-        progress: in the median, the loss before a spike must have made at least this share of its
-            whole fall. A loss that spikes instead of falling is LR103.
-        swing_height: a loss is off its course while it exceeds its lowest level so far by more
-            than this share of its whole fall.
-        swing_share: the loss may be off its course for at most this share of the run. If it is
-            off for longer, it swings, LR103. Runs with bad batches were off for up to 0.31 of the
-            run, runs at too high a rate for at least 0.43.
+        spread: the first and the last spike must be at least this share of the run apart.
+        longest: a spike may last for at most this share of the run. A longer rise is an
+            oscillation, LR103.
+        early: spikes within this first share of the run are not counted; LR304 covers them.
+        progress: in the median, the loss before a spike must have completed at least this share of
+            its total decrease. A loss that spikes instead of decreasing is covered by LR103.
+        swing_height: a loss is off course while it exceeds its lowest level so far by more than
+            this share of its total decrease.
+        swing_share: the loss may be off course for at most this share of the run. If it is off
+            course for longer, it oscillates, LR103. Runs with bad batches were off course for up to
+            0.31 of the run, runs at too high a rate for at least 0.43.
     """
 
     height: float = 0.15
@@ -59,7 +58,7 @@ class SpikesOptions(RuleOptions):
 
 
 class _Spike(NamedTuple):
-    """A rise of the loss that is followed by a fall, as rows: its low, its top, and its end."""
+    """A rise of the loss followed by a fall: the rows of its low, top and end, and its height."""
 
     low: int
     top: int
@@ -68,7 +67,7 @@ class _Spike(NamedTuple):
 
 
 def _share_off(reading: Reading, options: SpikesOptions) -> float:
-    """The share of the run, after its first tenth, in which the loss is off its course."""
+    """The share of the run, after its first tenth, in which the loss is off course."""
     levels = reading.levels.value
     above = levels - np.minimum.accumulate(levels)
     return float(np.mean(above[levels.size // 10 :] > options.swing_height * reading.fall))
@@ -94,7 +93,7 @@ def _extremes(values: np.ndarray, parts: int) -> np.ndarray:
 
 
 def _rises(values: np.ndarray, rows: np.ndarray, least: float, back: float) -> Iterator[_Spike]:
-    """Rises by `least` or more, each up to where the share `back` of it is lost again."""
+    """Rises of at least `least`, each until the loss has dropped by the share `back` of the rise."""
     heights = values[rows].tolist()
     low = top = int(rows[0])
     lowest = highest = heights[0]
@@ -114,7 +113,7 @@ def _rises(values: np.ndarray, rows: np.ndarray, least: float, back: float) -> I
 
 
 class _Spikes(Rule[SpikesOptions]):
-    title = "the loss spikes again and again"
+    title = "the loss spikes repeatedly"
     severity = Severity.WARNING
     needs = ("loss",)
     rows = 60
@@ -146,8 +145,8 @@ class _Spikes(Rule[SpikesOptions]):
         return self.finding(
             step=steps[0],
             message=(
-                f"The loss spikes again and again, {len(spikes)} times from step {steps[0]:,} to step "
-                f"{steps[-1]:,}, by up to {highest:.3g}, and recovers each time."
+                f"The loss spiked {len(spikes)} times between step {steps[0]:,} and step "
+                f"{steps[-1]:,}, by up to {highest:.3g}, and recovered each time."
             ),
             evidence={
                 "count": len(spikes),
@@ -156,8 +155,8 @@ class _Spikes(Rule[SpikesOptions]):
                 "rate_at_first": reading.rate_at(steps[0]),
             },
             remedy=(
-                "Lower the peak rate by half, or clip gradients at their usual norm. If the spikes "
-                "come at the same batches in every run, check the data of these batches."
+                "Halve the peak rate, or clip gradients at their usual norm. If the spikes occur at the "
+                "same batches in every run, check the data of these batches."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR103: the loss swings back by a large part of what was gained."""
+"""LR103: the loss oscillates."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class OscillatingOptions(RuleOptions):
     """Thresholds of LR103.
 
     Attributes:
-        rise: the loss must have risen by more than this share of its whole fall.
+        rise: the loss must have risen by more than this share of its total decrease.
         noise: the rise must exceed this many standard errors of a level. Among 60 levels of
-            stationary noise in which neighbours have a correlation of 0.8, the largest rise
-            exceeds it in 1 % of cases.
-        nearby: the rise must also exceed this many standard errors of the levels around it, since
+            stationary noise in which neighbours have a correlation of 0.8, the largest rise exceeds
+            it in 1 % of cases.
+        nearby: the rise must also exceed this many standard errors of the levels around it, because
             noise is larger where the loss is higher. These are the levels from five before the low
             to five after the high. The loss must also have fallen by this many standard errors
-            before the rise. A rise at the start is LR304 or LR108.
-        bounce: this is about a loss that bounces from one update to the next. The correlation of
-            neighbouring changes is -1/2 if losses are independent, and -1 if the loss alternates
-            between two values. It must be at least this share of the way from -1/2 to -1.
-        bounce_size: the standard deviation of a loss that bounces must be at least this share of its
-            whole fall.
-        restart: a rise of the loss does not count if the rate rises by this factor at the same
-            time, after it had decayed by as much. Such a warm restart raises the loss at a good
-            rate too.
-        share_done: at least this share of the run must be over, because it is not known before how
-            a burst at the beginning, LR304, ends.
+            before the rise. A rise at the start is covered by LR304 or LR108.
+        bounce: this threshold is for a loss that bounces, which means that it alternates from one
+            update to the next. The correlation of neighbouring changes is -1/2 if losses are
+            independent, and -1 if the loss alternates between two values. It must be at least this
+            share of the way from -1/2 to -1.
+        bounce_size: the standard deviation of a loss that bounces must be at least this share of
+            its total decrease.
+        restart: a rise of the loss is ignored if the rate rises by this factor at the same time,
+            after decaying by as much. Such a warm restart raises the loss even at a good rate.
+        share_done: at least this share of the run must be over. Earlier in the run, a loss that
+            rose at the start, LR304, may still recover.
     """
 
     rise: float = 0.5
@@ -61,7 +61,7 @@ def _error_nearby(levels: np.ndarray, low: int, high: int) -> float:
 
 
 def _restarted(reading: Reading, first: int, last: int, factor: float) -> bool:
-    """Whether the rate had decayed before a step, and rises again until another one."""
+    """Whether the rate had decayed before the first step and rises again by the last one."""
     steps, rates = reading.rate
     before, during = rates[steps <= first], rates[(steps >= first) & (steps <= last)]
     if not before.size or not during.size:
@@ -81,14 +81,14 @@ def _finding(reading: Reading, step: int, message: str, evidence: dict[str, obje
         message=message,
         evidence=evidence | {"fall": reading.fall, "rate": rate},
         remedy=(
-            f"Lower the peak rate to a third of it{target}. With Adam, a lower beta2 (0.95) or a "
-            "longer warm-up helps too."
+            f"Lower the peak rate to a third{target}. With Adam, a lower beta2 (0.95) or a longer "
+            "warm-up also helps."
         ),
     )
 
 
 class _Oscillating(Rule[OscillatingOptions]):
-    title = "the loss swings back by a large part of what was gained"
+    title = "the loss oscillates"
     severity = Severity.WARNING
     needs = ("loss",)
     judges = "a rate that is too high"
@@ -111,9 +111,9 @@ class _Oscillating(Rule[OscillatingOptions]):
             bottom = float(median_of_three(levels.value)[low])
             top = bottom + rise
             message = (
-                f"The loss swings: from {bottom:.3g} near step {step:,} it rose to {top:.3g} near "
-                f"step {int(levels.step[high]):,}, by {_share_in_words(rise, fall)} all that the run "
-                "had gained."
+                f"The loss oscillates: it rose from {bottom:.3g} near step {step:,} to {top:.3g} near "
+                f"step {int(levels.step[high]):,}. The rise is {_share_in_words(rise, fall)} the total "
+                "decrease."
             )
             return _finding(reading, step, message, {"low": bottom, "high": top})
         half = reading.finite_loss.value.size // 2
@@ -123,12 +123,12 @@ class _Oscillating(Rule[OscillatingOptions]):
         if fall <= 0 or std < options.bounce_size * fall or change.size < 20:
             return None
         correlation = float((change[1:] * change[:-1]).sum() / (change * change).sum())
-        # The changes of independent values have -1/2, those of a bounce between two values -1.
+        # Changes of independent values have a correlation of -1/2, those of a bounce -1.
         if correlation > -(0.5 + 0.5 * options.bounce):
             return None
         message = (
-            f"The loss bounces from one update to the next by {2 * std:.2g}, "
-            f"{share_text(2 * std / fall)} of all that the run had gained, over the last half."
+            f"The loss bounces from one update to the next by {2 * std:.2g} in the second half of the "
+            f"run, {share_text(2 * std / fall)} of the total decrease."
         )
         step = int(reading.finite_loss.step[half])
         return _finding(reading, step, message, {"bounce": 2 * std, "correlation": correlation})

@@ -27,18 +27,19 @@ __all__ = ["RULE", "BeyondEdgeOptions"]
 class BeyondEdgeOptions(RuleOptions):
     """Thresholds of LR104. The ratio is the rate times the sharpness over the optimizer's limit.
 
-    Training stays at a ratio of 1, the edge of stability (Cohen et al. 2021 and 2022), by itself
-    and may go well, so a ratio near 1 counts only if the loss swings.
+    Training often settles at a ratio of 1, the edge of stability (Cohen et al. 2021 and 2022), and
+    may go well there. So a ratio near 1 counts only if the loss oscillates.
 
     Attributes:
         ratio: a measurement is beyond the edge if the ratio is at least this high.
-        share: if the loss swings, at least this share of the measurements must be beyond the edge.
-        rise: the loss swings if it has risen by more than this share of its whole fall.
+        share: if the loss oscillates, at least this share of the measurements must be beyond the
+            edge.
+        rise: the loss oscillates if it has risen by more than this share of its total decrease.
         noise: the rise must also exceed this many standard errors of a level.
-        far_ratio: a measurement is far beyond the edge if the ratio exceeds this. No training
-            stays there by itself; at the edge, ratios up to 1.05 were measured.
-        far_share: if the loss does not swing, at least this share of the measurements must be far
-            beyond the edge.
+        far_ratio: a measurement is far beyond the edge if the ratio exceeds this value. Training
+            does not settle there by itself; at the edge, ratios up to 1.05 were measured.
+        far_share: if the loss does not oscillate, at least this share of the measurements must be
+            far beyond the edge.
         measurements: there must be at least this many measurements.
     """
 
@@ -52,7 +53,7 @@ class BeyondEdgeOptions(RuleOptions):
 
 
 def _measurements(reading: Reading, fact: str) -> Track | None:
-    """A fact that is pairs of a step and a number."""
+    """A fact that consists of pairs of a step and a number."""
     value = reading.facts.get(fact)
     pairs = (
         np.asarray(value, dtype=float) if isinstance(value, list | tuple | np.ndarray) else None
@@ -64,7 +65,7 @@ def _measurements(reading: Reading, fact: str) -> Track | None:
 
 
 def _stability_limits(reading: Reading, steps: np.ndarray) -> np.ndarray | None:
-    """The rate times sharpness at which the optimizer is at the edge of stability, at some steps."""
+    """The rate times the sharpness at the edge of stability of the optimizer, for each step."""
     facts = reading.facts
     name = str(facts.get("optimizer", "")).lower()
     momentum = float(facts.get("momentum", 0.0))
@@ -87,7 +88,7 @@ def _stability_limits(reading: Reading, steps: np.ndarray) -> np.ndarray | None:
 
 
 def _constant_limit(reading: Reading, steps: np.ndarray) -> float | None:
-    """The limit at some steps; None if it is not known, or changes."""
+    """The limit, if it is the same at all steps; None if it changes or is not known."""
     limits = _stability_limits(reading, steps)
     return None if limits is None or np.ptp(limits) else float(limits[0])
 
@@ -116,8 +117,8 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
         assert ratios is not None  # noqa: S101 - `_lacks` is called before
         beyond = ratios.value >= options.ratio
         least_rise = max(options.rise * reading.fall, options.noise * reading.level_error)
-        swings = reading.why_not_judged is None and reading.largest_rise[0] > least_rise
-        if not (swings and beyond.mean() >= options.share) and (
+        oscillates = reading.why_not_judged is None and reading.largest_rise[0] > least_rise
+        if not (oscillates and beyond.mean() >= options.share) and (
             np.mean(ratios.value > options.far_ratio) < options.far_share
         ):
             return None
@@ -130,7 +131,7 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
                 f"The rate is at or beyond the edge of stability: in {int(beyond.sum())} of "
                 f"{beyond.size} measurements, from step {step:,} on, rate times sharpness is "
                 f"{float(np.median(ratios.value[beyond])):.2g} times the limit{limit_text} (median)"
-                + (", and the loss swings." if swings else ".")
+                + (", and the loss oscillates." if oscillates else ".")
             ),
             evidence={
                 "limit": limit,
@@ -140,8 +141,8 @@ class _BeyondEdge(Rule[BeyondEdgeOptions]):
                 "above": int(beyond.sum()),
             },
             remedy=(
-                f"Lower the peak rate to a third of it, {rate_text(reading.peak / 3, 2)}, or warm up "
-                "for longer, so that the curvature can adapt first."
+                f"Lower the peak rate to a third, {rate_text(reading.peak / 3, 2)}, or warm up for "
+                "longer, so that the curvature can adapt first."
             ),
         )
 

@@ -50,8 +50,8 @@ class _Clipped(Rule[ClippedOptions]):
         return self.finding(
             step=int(clipped.step[0]),
             message=(
-                f"{share_text(share)} of the updates are clipped: their size is set by the clipping "
-                "norm and the rate together, not by the gradient."
+                f"{share_text(share)} of the updates are clipped, so their size depends on the "
+                "clipping norm and the rate, not on the gradient."
             ),
             evidence={
                 "share": share,
@@ -59,8 +59,8 @@ class _Clipped(Rule[ClippedOptions]):
                 "gradient_norm_90": usual_norm,
             },
             remedy=(
-                f"Clip at the 90th percentile of the gradient norm{norm_text}; if the run is unstable "
-                "with that, lower the rate instead."
+                f"Clip at the 90th percentile of the gradient norm{norm_text}. If the run is then "
+                "unstable, lower the rate instead."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR107: the path of the weights shows a rate that is too high."""
+"""LR107: the rate is likely too high, because the weights moved too far."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class PathTooFarOptions(RuleOptions):
     """Thresholds of LR107.
 
     Attributes:
-        multiple: the estimate must be at least this many times the best rate. If the errors of
-            estimates are normal, with the 80 % range that was measured, 1 % of runs at the best
-            rate are estimated at more.
+        multiple: the rate must be estimated at this many times the best rate or more. If the errors
+            of the estimates are normally distributed, with the 80 % range that was measured, 1 % of
+            runs at the best rate get a higher estimate.
     """
 
     multiple: float = 7.0
 
 
 class _PathTooFar(Rule[PathTooFarOptions]):
-    title = "the path of the weights shows a rate that is too high"
+    title = "the rate is likely too high: the weights moved too far"
     severity = Severity.ADVICE
     early = True
     at_once = True
@@ -46,15 +46,16 @@ class _PathTooFar(Rule[PathTooFarOptions]):
         return self.finding(
             step=estimate.step,
             message=(
-                f"The rate is likely about {times_text(estimate.multiple)} times too high, between "
-                f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times: the "
-                f"weights moved by {path['path_distance']:.2g} times their initial norm, and the cosine of "
-                f"the two halves of their path is {path['path_turn_2']:.2g} (1: same direction, -1: opposite)."
+                f"The rate is likely about {times_text(estimate.multiple)} times too high (between "
+                f"{times_text(max(estimate.low, 1.0))} and {times_text(estimate.high)} times). The "
+                f"weights moved by {path['path_distance']:.2g} times their initial norm, and the cosine "
+                f"between the two halves of their path is {path['path_turn_2']:.2g} (1: same direction, "
+                "-1: opposite directions)."
             ),
             evidence=estimate.evidence(reading.peak_or_none),
             remedy=(
                 f"Lower the peak rate by a factor of about {times_text(estimate.multiple)}, to "
-                f"{rate_text(reading.peak / estimate.multiple, 2)}, or let learnrate plan find it."
+                f"{rate_text(reading.peak / estimate.multiple, 2)}, or find it with learnrate plan."
                 f"{accumulation_hint(reading)}"
             ),
         )

@@ -1,4 +1,4 @@
-"""LR108: the loss stays above its start for a large part of the run."""
+"""LR108: the loss stays above its initial value for a large part of the run."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _TOP_ROWS = 3  # rows for which the loss must stay high; shorter spikes do not c
 
 
 class AboveStartOptions(RuleOptions):
-    """Thresholds of LR108. The start is the first loss, which no update has changed yet.
+    """Thresholds of LR108. The start is the first loss, before any update.
 
     Attributes:
         share: the loss must be above its start for at least this share of the run. In a run of few
-            updates, the loss may burst and fall back in time even at the best rate.
+            updates, the loss may rise sharply and recover in time even at the best rate.
         stretch: only stretches of at least this share of the rows, and of at least eight rows,
             count. A stretch is a series of rows whose losses are all above the start.
         noise: the loss must have risen above its start by at least this many standard deviations
             of the losses in the last quarter of the rows.
-        recovery: the loss must have fallen back by at least this share of the rise. A loss
-            that stays high may be a loss that should rise, such as an adversarial one.
-        tolerated: nothing is reported if the loss falls below its start for good while the rate is
-            still above this share of its peak. The weights then tolerate the rate after their
-            first updates, which also happens at the best rate of a short run.
+        recovery: the loss must have dropped again by at least this share of the rise. A loss that
+            stays high may be one that is meant to rise, such as an adversarial loss.
+        tolerated: nothing is reported if the loss drops below its start for good while the rate is
+            still above this share of its peak. Such a run tolerates the rate after its first
+            updates, which also happens at the best rate of a short run.
     """
 
     share: float = 0.35
@@ -57,9 +57,10 @@ def _remedy(reading: Reading) -> str:
         else f"a peak rate of {rate_text(peak / 3, 2)}, and then of {rate_text(peak / 9, 2)}"
     )
     return (
-        f"Try {rates}, in short runs, until the loss falls from its first update on, or let learnrate "
-        "plan find it. If the loss rises at each of them, check the scale of the inputs. The loss of two "
-        "networks against each other may rise at any rate: declare objective='adversarial'."
+        f"Try {rates}, in short runs, until the loss falls from the first update on, or find the rate "
+        "with learnrate plan. If the loss rises at each of these rates, check the scale of the inputs. If "
+        "two networks are trained against each other, the loss may rise at any rate: declare "
+        "objective='adversarial'."
         f"{accumulation_hint(reading)}"
     )
 
@@ -79,14 +80,14 @@ def _in_stretches(is_above: np.ndarray, least: int) -> np.ndarray:
 
 
 def _falls_since(reading: Reading, row: int) -> bool:
-    """Whether the loss falls clearly beyond its own variation from a row on."""
+    """Whether the loss falls clearly beyond its own variation after a row."""
     track = reading.finite_loss
     levels = levels_of(Track(track.step[row:], track.value[row:]), _LEVELS).value
     return fall_signal(levels) >= reading.needed_signal
 
 
 def _recovers_at_high_rate(reading: Reading, is_above: np.ndarray, share: float) -> bool:
-    """Whether the loss came below its start for good while the rate was above a share of its peak."""
+    """Whether the loss dropped below its start for good while the rate was above a share of its peak."""
     last = int(np.flatnonzero(is_above)[-1])
     if last == is_above.size - 1:
         return False
@@ -95,7 +96,7 @@ def _recovers_at_high_rate(reading: Reading, is_above: np.ndarray, share: float)
 
 
 class _AboveStart(Rule[AboveStartOptions]):
-    title = "the loss stays above its start for a large part of the run"
+    title = "the loss stays above its initial value for a large part of the run"
     severity = Severity.ADVICE
     needs = ("loss",)
     explains = frozenset({"LR102", "LR103", "LR201", "LR301", "LR302", "LR304"})
@@ -121,10 +122,9 @@ class _AboveStart(Rule[AboveStartOptions]):
         return self.finding(
             step=int(steps[first]),
             message=(
-                f"For {share_text(share)} of the run the loss lies above {start:.3g}, its value "
-                f"before any update: from step {int(steps[first]):,} on it rose to "
-                f"{float(lasting[top]):.3g}, and it falls back slowly. The rate is likely several times "
-                "too high."
+                f"The loss was above {start:.3g}, its value before the first update, for "
+                f"{share_text(share)} of the run. It rose to {float(lasting[top]):.3g} from step "
+                f"{int(steps[first]):,} on and recovered slowly. The rate is likely several times too high."
             ),
             evidence={
                 "start": start,
@@ -140,7 +140,7 @@ class _AboveStart(Rule[AboveStartOptions]):
         if not reading.is_descent:
             return reading.why_not_judged
         if reading.finite_loss.step[0] > reading.spacing:
-            return "the record does not begin with the run, so the loss at the start is not known"
+            return "the start of the run is not recorded, so the initial loss is not known"
         return None
 
     def example(self, run: ExampleRun) -> Observations:

@@ -1,4 +1,4 @@
-"""LR109: the first updates overshoot: the gradient grows many times while the loss rises."""
+"""LR109: the first updates overshoot: the gradient and the loss grow sharply."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ _LARGEST = 1e30  # stands for a norm that is not finite
 
 
 class OvershootOptions(RuleOptions):
-    """Thresholds of LR109. The start is the first loss, which no update has changed yet.
+    """Thresholds of LR109. The start is the first loss, before any update.
 
     Attributes:
-        growth: the third largest gradient norm at losses above the start must be this many times
-            the largest gradient norm at losses that are not above it. Only the first updates
-            count.
+        growth: the third largest gradient norm at losses above the start must be at least this many
+            times the largest gradient norm at the other losses. Only the first updates count.
         noise: the growth must also exceed this many standard deviations of the logarithm of the
-            norm around its course, since single examples have gradients of very different sizes.
-        correlation: losses and gradient norms must have at least this rank correlation. While weights
-            leave a saddle point, the gradient grows but the loss does not rise.
+            norm around its trend, because single examples have gradients of very different sizes.
+        correlation: losses and gradient norms must have at least this rank correlation. When
+            weights leave a saddle point, the gradient grows but the loss does not rise.
     """
 
     growth: float = 30.0
@@ -70,7 +69,7 @@ def _rank_correlation(left: np.ndarray, right: np.ndarray) -> float:
 
 
 class _Overshoot(Rule[OvershootOptions]):
-    title = "the first updates overshoot: gradient and loss grow many times"
+    title = "the first updates overshoot: the gradient and the loss grow sharply"
     severity = Severity.ADVICE
     early = True
     at_once = True
@@ -98,19 +97,24 @@ class _Overshoot(Rule[OvershootOptions]):
             return None
         first = int(step[is_above & (norm >= high)][0])
         peak = reading.peak_or_none
-        tenth = "a tenth of the peak rate" if not peak else rate_text(peak / 10, 2)
-        times = "beyond all bounds" if high == _LARGEST else f"{times_text(growth)} times"
+        tenth = (
+            "a tenth of the peak rate" if not peak else f"a peak rate of {rate_text(peak / 10, 2)}"
+        )
+        growth_text = (
+            "overflows"
+            if high == _LARGEST
+            else f"grows to {times_text(growth)} times its initial value"
+        )
         return self.finding(
             step=first,
             message=(
-                f"The first updates likely overshoot: from step {first:,} on gradients grow to {times} those "
-                f"at the start, and the loss rises with them from {loss[0]:.4g} to as much as "
-                f"{loss.max():.4g}."
+                f"The first updates likely overshoot: from step {first:,} on, the gradient norm "
+                f"{growth_text}, and the loss rises from {loss[0]:.4g} to as much as {loss.max():.4g}."
             ),
             evidence={"growth": growth, "start": float(loss[0]), "highest": float(loss.max())},
             remedy=(
-                f"Try {tenth}, or raise the rate slowly over the first updates, for example with a warm-up of "
-                "5 %; learnrate find shows the rates at which the loss begins to rise."
+                f"Try {tenth}, or warm up, for example over 5 % of the run. learnrate find shows the rates "
+                "at which the loss starts to rise."
                 f"{accumulation_hint(reading)}"
             ),
         )

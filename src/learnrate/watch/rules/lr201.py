@@ -1,4 +1,4 @@
-"""LR201: the rate is so low that the loss falls too slowly."""
+"""LR201: the rate is likely too low, because the loss falls in a straight line."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _BEYOND_NOISE = 4.0  # standard deviations of a loss
 
 
 class TooSlowOptions(RuleOptions):
-    """Thresholds of LR201. The progress of a run is the sum of its rates so far over the whole sum.
+    """Thresholds of LR201. Progress is the sum of the rates so far, as a share of the whole sum.
 
     Attributes:
-        noise: the fall must be at least this many standard errors of a level, so that its shape
-            can be seen.
-        quarter_fall: in each quarter of the progress, the loss must have fallen by at least
-            this share of the whole fall; in a straight fall it is 0.25. A loss that falls more and
-            more slowly is past its beginning. A loss that stands still or rises in between is
-            limited by noise, which means that the rate is too high.
-        last_quarter_fall: in the last quarter of the progress, the loss may have fallen by at
-            most this share of the whole fall. If it fell by more, it falls because the rate
-            decays, and the rate is likely too high.
-        first_fall: in the first twentieth of the progress, the loss may have fallen by at most
-            this share of the whole fall; in a straight fall it is 0.05.
-        rise: the loss may have risen in between by at most this share of its whole fall.
-        burst: the first losses may have risen above the start by at most this share of the fall.
-            If the rate first raises the loss by more than it falls afterwards, the rate is not too
+        noise: the decrease must be at least this many standard errors of a level, so that its shape
+            is visible.
+        quarter_fall: in each quarter of the progress, the loss must have fallen by at least this
+            share of its total decrease; on a straight line it is 0.25. If the loss falls more and
+            more slowly, the run is past its beginning. If the loss stalls or rises in between, it
+            is limited by noise, which means that the rate is too high.
+        last_quarter_fall: in the last quarter of the progress, the loss may have fallen by at most
+            this share of its total decrease. If it fell by more, it falls because the rate decays,
+            and the rate is likely too high.
+        first_fall: in the first twentieth of the progress, the loss may have fallen by at most this
+            share of its total decrease; on a straight line it is 0.05.
+        rise: the loss may have risen in between by at most this share of its total decrease.
+        burst: the first losses may have risen above the start by at most this share of the
+            decrease. If the loss first rises by more than it falls afterwards, the rate is not too
             low.
         share_done: at least this share of the run must be over.
     """
@@ -70,7 +70,7 @@ class _TooSlow(Rule[TooSlowOptions]):
     explains = frozenset({"LR301", "LR302"})
 
     def check(self, reading: Reading, options: TooSlowOptions) -> Finding | None:
-        """A loss that falls in proportion to the sum of the rates is still at its beginning."""
+        """A loss that falls in proportion to the sum of the rates is still early in training."""
         if reading.steps_done < options.share_done * reading.total_steps or moved_far(reading):
             return None
         levels, progress = reading.levels, reading.progress
@@ -97,9 +97,9 @@ class _TooSlow(Rule[TooSlowOptions]):
             step=int(levels.step[int(np.searchsorted(progress, 0.5))]),
             message=(
                 f"The rate is likely too low: the loss falls from {reading.start:.3g} to {end:.3g} in "
-                f"{reading.steps_done:,} updates, almost in a straight line. {share_text(half)} of the "
-                "fall came in the second half, measured by the sum of the rates, so the run is still at "
-                "its beginning."
+                f"{reading.steps_done:,} updates, almost in a straight line. Measured by the sum of the "
+                f"rates, {share_text(half)} of the decrease came in the second half of the run, so the "
+                "run is still in its early phase."
             ),
             evidence={
                 "start": reading.start,
@@ -110,8 +110,8 @@ class _TooSlow(Rule[TooSlowOptions]):
                 "peak": reading.peak_or_none,
             },
             remedy=(
-                "Try a peak rate three to ten times as high in a short run, or let learnrate plan find "
-                "it."
+                "Try a peak rate three to ten times as high in a short run, or find it with learnrate "
+                "plan."
             ),
         )
 

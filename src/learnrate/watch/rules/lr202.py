@@ -1,4 +1,4 @@
-"""LR202: nothing is learned, because the weights are frozen or the rate is 0."""
+"""LR202: the model learns nothing, because the rate is 0 or the weights do not change."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class NotLearningOptions(RuleOptions):
 
     Attributes:
         ratio: the weights are frozen if the norm of the update divided by the norm of the weights
-            is below this. A ratio near 1e-3 is usual; float32 cannot represent one below 6e-8.
-        share: in at least this share of the rows, the rate must be 0, or the gradient 0, or the
-            weights frozen.
+            is below this value. A ratio near 1e-3 is typical; an update with a ratio below 6e-8 is
+            lost to rounding in float32.
+        share: the rate must be 0, or the gradient 0, or the weights frozen, in at least this share
+            of the rows.
     """
 
     ratio: float = 1e-8
@@ -42,7 +43,7 @@ def _share_below(values: np.ndarray, limit: float) -> float:
 
 
 class _NotLearning(Rule[NotLearningOptions]):
-    title = "nothing is learned: the rate is 0, or the weights do not move"
+    title = "the model learns nothing: the rate is 0, or the weights do not change"
     severity = Severity.ERROR
     early = True
     explains = frozenset({"LR201", "LR301", "LR302", "LR402", "LR103", "LR502"})
@@ -57,26 +58,24 @@ class _NotLearning(Rule[NotLearningOptions]):
         frozen_share = _share_below(ratio, options.ratio)
         if zero_share >= options.share:
             reason = f"the rate is 0 in {share_text(zero_share)} of the rows"
-            remedy = (
-                "Set the rate: a schedule that starts at 0 must be stepped before every update."
-            )
+            remedy = "Set the rate. If the schedule starts at 0, step it before every update."
         elif no_gradient_share >= options.share:
             reason = f"the gradient is 0 in {share_text(no_gradient_share)} of the rows"
             remedy = (
-                "Check that the loss depends on the parameters: nothing on the way may be detached or "
-                "under no_grad, and zero_grad must come before backward."
+                "Check that the loss depends on the parameters: no tensor in between may be detached or "
+                "computed under no_grad, and zero_grad must come before backward."
             )
         elif frozen_share >= options.share:
             reason = f"the updates change the weights by less than {options.ratio:g} of their norm"
             remedy = (
-                "Check that the optimizer holds the parameters of the model that is trained, and that "
-                "they require gradients; then that the rate is not vanishingly small."
+                "Check that the optimizer holds the parameters of the model that is trained, that they "
+                "require gradients, and that the rate is not extremely small."
             )
         else:
             return None
         return self.finding(
             step=None,
-            message=f"Nothing is learned in {reading.steps_done:,} updates: {reason}.",
+            message=f"The model learns nothing in {reading.steps_done:,} updates: {reason}.",
             evidence={
                 "share_of_rows_at_rate_0": zero_share,
                 "share_of_rows_without_gradient": no_gradient_share,

@@ -1,4 +1,4 @@
-"""LR204: the path of the weights shows a rate that is too low."""
+"""LR204: the rate is likely too low, because the weights move in a straight line."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class PathStraightOptions(RuleOptions):
     """Thresholds of LR204.
 
     Attributes:
-        multiple: the best rate must be estimated at this many times the rate or more. The value
-            was chosen on sixteen families of work, each left out in turn. Among runs at the best
-            rate whose path is straight, the lowest estimate was about a quarter of the best rate.
+        multiple: the best rate must be estimated at this many times the rate or more. The value was
+            chosen on sixteen families of tasks, each left out in turn. Among runs at the best rate
+            whose path is straight, the lowest estimate was about a quarter of the best rate.
     """
 
     multiple: float = 5.0
 
 
 class _PathStraight(Rule[PathStraightOptions]):
-    title = "the path of the weights shows a rate that is too low"
+    title = "the rate is likely too low: the weights move in a straight line"
     severity = Severity.ADVICE
     needs = ("lr",)
     explains = frozenset({"LR201"})
@@ -43,18 +43,18 @@ class _PathStraight(Rule[PathStraightOptions]):
         return self.finding(
             step=estimate.step,
             message=(
-                f"The rate is likely about {times_text(multiple)} times too low, between "
+                f"The rate is likely about {times_text(multiple)} times too low (between "
                 f"{times_text(max(1.0 / estimate.high, 1.0))} and {times_text(1.0 / estimate.low)} "
-                f"times: the weights moved by {path['path_distance']:.2g} times their initial norm, the "
-                f"cosine of the two halves of their path is {path['path_turn_2']:.2g} (1: same direction), "
-                f"and at the end of a half the slope of the loss is still {path['path_slope_2']:.0%} of "
-                "that at its beginning."
+                f"times). The weights moved by {path['path_distance']:.2g} times their initial norm, the "
+                f"cosine between the two halves of their path is {path['path_turn_2']:.2g} (1: same "
+                f"direction), and the slope of the loss at the end of a half is still "
+                f"{path['path_slope_2']:.0%} of the slope at its beginning."
             ),
             evidence=estimate.evidence(reading.peak_or_none),
             remedy=(
                 f"Raise the peak rate by a factor of {times_text(1.0 / estimate.high)}, to "
-                f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or let learnrate "
-                "plan find it."
+                f"{rate_text(reading.peak / estimate.high, 2)}, in a short run first, or find it with "
+                "learnrate plan."
             ),
         )
 

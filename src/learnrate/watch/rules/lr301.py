@@ -1,4 +1,4 @@
-"""LR301: a plateau, so it is time to decay."""
+"""LR301: the loss is on a plateau, so it is time to decay the rate."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "PlateauOptions"]
 
-_MEANS = 24  # batch means under the trend test, as many as the controllers use
+_MEANS = 24  # batch means for the trend test, as many as the controllers use
 
 
 class PlateauOptions(RuleOptions):
     """Thresholds of LR301; the test is that of `learnrate.controllers.Plateau`.
 
     Attributes:
-        window: the test looks at the last rows, this share of all rows so far.
+        window: the test uses the latest rows, this share of all rows so far.
         progress: the test must show that, within the window, the loss fell by less than this share
-            of its whole fall. Runs at a constant rate that were still worth continuing fell by 0.2
-            or more, runs on a plateau by up to 0.1.
-        significance: the p-value of that test must be below this.
-        remaining: at least this share of the run must be left, so that a decay is of use.
+            of its total decrease. Runs at a constant rate that were still worth continuing fell by
+            0.2 or more, runs on a plateau by up to 0.1.
+        significance: the p-value of that test must be below this value.
+        remaining: at least this share of the run must be left, so that a decay is still useful.
         variation: the rate may vary by at most this share within the window.
     """
 
@@ -51,7 +51,7 @@ def _will_decay(reading: Reading) -> bool:
 
 
 class _Plateau(Rule[PlateauOptions]):
-    title = "a plateau: likely time to decay"
+    title = "the loss is on a plateau: likely time to decay the rate"
     severity = Severity.ADVICE
     needs = ("loss", "lr")
     rows = 60
@@ -91,7 +91,7 @@ class _Plateau(Rule[PlateauOptions]):
             message=(
                 f"The loss has stayed near {level:.4g} since about step {since:,} at a rate of "
                 f"{rate_text(rate, 2)}: in {reading.steps_done - since:,} updates it fell by less "
-                f"than {100 * options.progress:.0f} % of its whole fall (p={p:.2g}){left_text}."
+                f"than {100 * options.progress:.0f} % of its total decrease (p={p:.2g}){left_text}."
             ),
             evidence={
                 "since": since,
@@ -102,8 +102,7 @@ class _Plateau(Rule[PlateauOptions]):
                 "updates_left": left,
             },
             remedy=(
-                "It is likely time to decay: let the rate fall to 0 over the rest of the run, unless "
-                "the schedule does so later."
+                "Decay the rate to 0 over the rest of the run, unless the schedule does so later."
             ),
         )
 

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "NeverDecayedOptions"]
 
-_FEWEST = 6  # points of a fall: more than a cosine has parameters
+_FEWEST = 6  # points of a fall, more than the parameters of a cosine
 
 
 class NeverDecayedOptions(RuleOptions):
     """Thresholds of LR302.
 
     Attributes:
-        share: after its peak, the rate must never have been below this share of the peak.
+        share: after its peak, the rate must never have dropped below this share of the peak.
         latest_peak: the peak must be reached within this first share of the run. If it comes
             later, the rate is still rising.
         remaining: a cosine that was cut off must still have at least this share of its peak to
-            fall. Other schedules that were cut off cannot be recognised.
+            fall. Other shapes that were cut off cannot be recognised.
     """
 
     share: float = 0.5
@@ -39,7 +39,7 @@ class NeverDecayedOptions(RuleOptions):
 
 
 def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
-    """A fall from the peak along a cosine that the log ends in the middle of."""
+    """A fall from the peak along a cosine that is not complete when the log ends."""
     course = reading.course
     step, value = course.points
     top = int(np.flatnonzero(value >= 0.999 * course.peak)[-1])
@@ -55,14 +55,14 @@ def _cut_off(reading: Reading, options: NeverDecayedOptions) -> Finding | None:
     return RULE.finding(
         step=int(step[top]),
         message=(
-            f"The rate was still falling when the log ended: it follows a cosine from step "
-            f"{int(step[top]):,} that would end at step {end:,}, and at step {reading.steps_done - 1:,} "
-            f"it is {rate_text(last)}, {share_text(last / course.peak)} of its peak."
+            f"The rate was still falling when the log ended. It follows a cosine from step "
+            f"{int(step[top]):,} that would end at step {end:,}. At step {reading.steps_done - 1:,} it "
+            f"is {rate_text(last)}, {share_text(last / course.peak)} of its peak."
         ),
         evidence={"peak": course.peak, "last": last, "lowest_since_peak": last, "would_end": end},
         remedy=(
-            f"If the run is over, give the schedule its real length, {reading.steps_done:,} updates: a "
-            "rate that decays to 0 by the end likely reaches a lower loss."
+            f"If the run is over, give the schedule the real length of the run, {reading.steps_done:,} "
+            "updates. A decay to 0 by the end likely reaches a lower loss."
         ),
     )
 
@@ -88,7 +88,7 @@ class _NeverDecayed(Rule[NeverDecayedOptions]):
             step=reached,
             message=(
                 f"The rate never decayed: it reached {rate_text(reading.peak)} at step {reached:,} and "
-                f"is still {rate_text(last)} at the end, step {reading.steps_done - 1:,}."
+                f"was still {rate_text(last)} at the end (step {reading.steps_done - 1:,})."
             ),
             evidence={
                 "peak": reading.peak,

@@ -25,10 +25,10 @@ class EndedEarlyOptions(RuleOptions):
 
     Attributes:
         share: at least this share of the run must have been trained after the end of the schedule.
-        floor: a constant rate means that the schedule has ended if it is at most this share of the
+        floor: a constant rate counts as the end of the schedule if it is at most this share of the
             peak.
-        early: the schedule must have ended after this first share of the run. An earlier end
-            means that its lengths are in epochs, LR307.
+        early: the schedule must have ended after this first share of the run. If it ended earlier,
+            its lengths are in epochs, LR307.
     """
 
     share: float = 0.1
@@ -37,7 +37,7 @@ class EndedEarlyOptions(RuleOptions):
 
 
 def _scheduled_end(reading: Reading) -> int | None:
-    """The step at which a known schedule that the rate follows ended at a floor; None if none."""
+    """The step at which a known schedule that the rate follows ended at a floor, or None."""
     schedule = reading.observations.schedule
     if schedule is None or not schedule.bound:
         return None

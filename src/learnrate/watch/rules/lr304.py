@@ -24,13 +24,14 @@ class NoWarmupOptions(RuleOptions):
 
     Attributes:
         early: this first share of the run counts as its beginning.
-        rise: in the beginning, the loss must rise above its start by at least this share of its
-            whole fall.
+        rise: at the beginning, the loss must rise above its start by at least this share of its
+            total decrease.
         noise: the rise must be at least this many standard deviations of neighbouring losses.
-        latest_peak: the rate must have reached its peak within this first share of the run. If
-            it came later, the warm-up is long enough.
-        recovered: at a third of the run, the loss must have made at least this share of its whole
-            fall. Otherwise the rate is too high for the whole run, not only for its beginning.
+        latest_peak: the rate must have reached its peak within this first share of the run. If the
+            peak came later, the warm-up is long enough.
+        recovered: by a third of the run, the loss must have completed at least this share of its
+            total decrease. Otherwise the rate is too high for the whole run, not only for its
+            beginning.
     """
 
     early: float = 0.1
@@ -72,8 +73,8 @@ class _NoWarmup(Rule[NoWarmupOptions]):
         return self.finding(
             step=step,
             message=(
-                f"The run began with {warmup_text} at {rate_text(reading.peak, 2)}, and the loss rose "
-                f"from {start:.3g} to {highest:.3g} by step {step:,} before it fell."
+                f"The run started with {warmup_text}, at a peak rate of {rate_text(reading.peak, 2)}, and "
+                f"the loss rose from {start:.3g} to {highest:.3g} by step {step:,} before it fell."
             ),
             evidence={
                 "start": start,
@@ -84,7 +85,7 @@ class _NoWarmup(Rule[NoWarmupOptions]):
             remedy=(
                 f"Warm up over {max(10, round(0.05 * reading.total_steps)):,} to "
                 f"{max(20, round(0.1 * reading.total_steps)):,} updates (5 to 10 % of the run), or "
-                "lower the peak."
+                "lower the peak rate."
             ),
         )
 

@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "JumpedOptions"]
 
-_PREFIX = 0.03  # of the rows must follow the schedule before the rate can leave it
-_FEWEST = 4  # rows must follow it
+_PREFIX = 0.03  # share of the rows that must follow the schedule before the rate leaves it
+_FEWEST = 4  # rows that must follow it
 
 
 class JumpedOptions(RuleOptions):
     """Thresholds of LR305.
 
     Attributes:
-        factor: the rate must differ by at least this factor from the schedule, if that is known,
-            or else from the continuation of the rows before.
+        factor: the rate must differ by at least this factor from the schedule, if the schedule is
+            known, and otherwise from the continuation of the earlier rates.
     """
 
     factor: float = 1.1
 
 
 class _Jump(NamedTuple):
-    """A row, the rates around it, the rate expected, and whether the resume is known."""
+    """A row, the rates before and after it, the expected rate, and whether the resume is known."""
 
     row: int
     before: float
@@ -44,7 +44,7 @@ class _Jump(NamedTuple):
 
 
 def _off_schedule(reading: Reading, options: JumpedOptions) -> _Jump | None:
-    """The jump with which the rate leaves its known schedule, if it followed it before."""
+    """The jump with which the rate leaves the known schedule that it followed before."""
     follows, scheduled = reading.follows_schedule, reading.scheduled
     if follows is None or scheduled is None or follows.all() or not follows[0]:
         return None
@@ -100,7 +100,7 @@ class _Jumped(Rule[JumpedOptions]):
             return None
         before, after = jump.before, jump.after
         step = int(reading.rate.step[jump.row])
-        source = "by the schedule" if is_planned else "as a continuation of the rates before"
+        source = "The schedule prescribes" if is_planned else "The earlier rates would continue at"
         change_text = (
             f"by a factor of {max(after, before) / min(after, before):.2g}"
             if min(after, before) > 0
@@ -111,8 +111,8 @@ class _Jumped(Rule[JumpedOptions]):
             severity=Severity.ERROR if jump.is_known else Severity.WARNING,
             message=(
                 f"The rate {'rose' if after > before else 'fell'} at step {step:,} {change_text}, from {rate_text(before)} to "
-                f"{rate_text(after)}. It should be {rate_text(max(0.0, jump.expected))} {source}: after "
-                "an interruption it did not continue where it was."
+                f"{rate_text(after)}. {source} {rate_text(max(0.0, jump.expected))}, so after an "
+                "interruption the rate did not continue where it had stopped."
             ),
             evidence={
                 "before": before,
@@ -122,8 +122,8 @@ class _Jumped(Rule[JumpedOptions]):
             },
             remedy=(
                 "Restore the state of the scheduler together with that of the optimizer, or compute the "
-                "rate from the step number. If a rate is changed in a config, a restored scheduler does "
-                "not use it."
+                "rate from the step number. A restored scheduler ignores a rate that was changed in a "
+                "config."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR306: the rate climbed back after its end."""
+"""LR306: the rate rose again after the end of the schedule."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class ClimbedOptions(RuleOptions):
     """Thresholds of LR306.
 
     Attributes:
-        climb: the rate must have risen again by at least this share of its fall.
+        climb: the rate must have risen again by at least this share of its decrease.
     """
 
     climb: float = 0.02
 
 
 class _Climbed(Rule[ClimbedOptions]):
-    title = "the rate climbed back after its end"
+    title = "the rate rose again after the end of the schedule"
     severity = Severity.ERROR
     needs = ("lr",)
     rows = 10
@@ -52,9 +52,9 @@ class _Climbed(Rule[ClimbedOptions]):
         return self.finding(
             step=step,
             message=(
-                f"The rate climbed back after its end: it was lowest at step {step:,} "
-                f"({rate_text(lowest, 2)}), then rose to {rate_text(highest)}; the run ended at "
-                f"{rate_text(last)}."
+                f"The rate rose again after the end of the schedule: it was lowest at step {step:,} "
+                f"({rate_text(lowest, 2)}) and then rose to {rate_text(highest)}. The run ended at a rate "
+                f"of {rate_text(last)}."
             ),
             evidence={
                 "lowest_at": step,
@@ -64,8 +64,8 @@ class _Climbed(Rule[ClimbedOptions]):
                 "peak": reading.peak,
             },
             remedy=(
-                "torch's CosineAnnealingLR rises again past T_max: set T_max to the updates of the "
-                "whole run, or use a schedule that stays at its last value."
+                "torch's CosineAnnealingLR rises again past T_max. Set T_max to the number of updates in "
+                "the whole run, or use a schedule that stays at its last value."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR307: the schedule is stepped per epoch instead of per batch, or the reverse."""
+"""LR307: the scheduler is stepped per epoch instead of per batch, or the reverse."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "WrongClockOptions"]
 
-_FLOOR = 0.015  # of the peak: a rate that stands still at or below it has ended
+_FLOOR = 0.015  # of the peak: a constant rate at or below it means that the schedule has ended
 
 
 class WrongClockOptions(RuleOptions):
     """Thresholds of LR307.
 
     Attributes:
-        early: a schedule that ended within this first share of the run has its lengths in epochs.
-        plateau: a rate that changes at even intervals is stepped once an epoch if it is constant
-            for at least this many updates each time.
-        decayed: a rate that has fallen by at most this share of its peak has hardly begun its
+        early: if a schedule ended within this first share of the run, its lengths are in epochs.
+        plateau: a rate that changes at regular intervals is stepped once per epoch if it stays
+            constant for at least this many updates each time.
+        decayed: a rate that has fallen by at most this share of its peak has barely started its
             decay.
     """
 
@@ -39,7 +39,7 @@ class WrongClockOptions(RuleOptions):
 
 
 def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | None:
-    """The updates between the changes of a rate that moves once an epoch and hardly decays."""
+    """The updates between the changes of a rate that changes once per epoch and hardly decays."""
     rate, scheduled = reading.rate, reading.scheduled
     changes = rate.step[1:][np.abs(np.diff(rate.value)) > 1e-12 * reading.peak]
     gaps = np.diff(changes)
@@ -69,7 +69,7 @@ def _updates_per_change(reading: Reading, options: WrongClockOptions) -> int | N
 
 
 def _early_end(reading: Reading, options: WrongClockOptions) -> int | None:
-    """The step, early in the run, at which a schedule ended or first turned up again."""
+    """The early step at which a schedule ended or first rose again."""
     limit = max(options.early * reading.total_steps, 10.0)
     rate, scheduled = reading.rate, reading.scheduled
     well_past = reading.steps_done >= 3 * limit
@@ -91,7 +91,7 @@ def _early_end(reading: Reading, options: WrongClockOptions) -> int | None:
 
 
 class _WrongClock(Rule[WrongClockOptions]):
-    title = "stepped per epoch instead of per batch, or the reverse"
+    title = "the scheduler is stepped per epoch instead of per batch, or the reverse"
     severity = Severity.ERROR
     needs = ("lr",)
     rows = 10
@@ -111,11 +111,11 @@ class _WrongClock(Rule[WrongClockOptions]):
                 step=int(reading.rate.step[0]),
                 message=(
                     f"The schedule counts updates but was stepped once every {spacing:,} updates, "
-                    f"apparently once an epoch: after {reading.steps_done:,} updates it is only at its "
+                    f"apparently once per epoch. After {reading.steps_done:,} updates it is only at "
                     f"step {reading.steps_done // spacing:,}, with a rate of {rate_text(last)}."
                 ),
                 evidence={"updates_per_change": spacing, "last": last, "peak": reading.peak},
-                remedy="Call the scheduler after every update, or give it its lengths in epochs.",
+                remedy="Step the scheduler after every update, or give the schedule its lengths in epochs.",
             )
         step = _early_end(reading, options)
         if step is None:
@@ -126,14 +126,14 @@ class _WrongClock(Rule[WrongClockOptions]):
             step=step,
             message=(
                 f"The schedule ended after {step:,} of {reading.total_steps:,} updates, as if its "
-                "lengths were in epochs and it was stepped at every update."
+                "lengths were in epochs but it was stepped at every update."
             ),
             evidence={
                 "ended": step,
                 "length": reading.total_steps,
                 "steps_per_epoch": steps_per_epoch,
             },
-            remedy="Call the scheduler once an epoch, or give it its lengths in updates.",
+            remedy="Step the scheduler once per epoch, or give the schedule its lengths in updates.",
         )
 
     def example(self, run: ExampleRun) -> Observations:

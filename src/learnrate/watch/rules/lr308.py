@@ -1,4 +1,4 @@
-"""LR308: the rate was set and not applied."""
+"""LR308: the rate was set but not applied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULE", "NotAppliedOptions"]
 
-_FEWEST = 2  # rows must differ: a single one may be that of another update
+_FEWEST = 2  # rows that must differ: a single row may have the rate of another update
 
 
 class NotAppliedOptions(RuleOptions):
@@ -27,14 +27,15 @@ class NotAppliedOptions(RuleOptions):
 
     Attributes:
         share: the rate must differ from the schedule in at least this share of the rows.
-        edited_share: if a person or a controller changed the rate, it must differ from the
+        edited_share: if a person or a controller changed the rate, the rate must differ from the
             schedule in at least this share of the rows.
         range: the updates are compared with the rate only if the rate varies by at least this
             factor.
-        power: the size of the updates must grow with a power of the rate below this. The power
-            is near 1 if the rate is applied and near 0 if it is not.
-        vanished: a row does not count if its gradient norm is below this share of the largest,
-            because Adam's updates shrink with gradients near its epsilon, whatever the rate.
+        power: the updates grow with a power of the rate, and its exponent must be below this value.
+            The exponent is near 1 if the rate is applied and near 0 if it is not.
+        vanished: a row does not count if its gradient norm is below this share of the largest
+            gradient norm, because Adam's updates shrink for gradients near its epsilon, whatever
+            the rate.
     """
 
     share: float = 0.02
@@ -51,19 +52,19 @@ def _off_schedule(reading: Reading, scheduled: np.ndarray, follows: np.ndarray) 
     # The difference, as a share of the higher of the two rates.
     apart = np.abs(rate.value - scheduled) / np.maximum(np.maximum(rate.value, scheduled), 1e-300)
     worst = int(rows[np.argmax(apart[rows])])
-    where = f"from step {int(rate.step[row]):,} to {int(rate.step[rows[-1]]):,}"
+    where = f"between step {int(rate.step[row]):,} and step {int(rate.step[rows[-1]]):,}"
     if np.ptp(rate.value) < 1e-6 * reading.peak:
-        detail = f"it stayed at {rate_text(reading.peak)} all the time"
+        detail = f"The rate stayed at {rate_text(reading.peak)} all the time"
     else:
         detail = (
-            f"at step {int(rate.step[worst]):,} it was {rate_text(float(rate.value[worst]))} "
+            f"At step {int(rate.step[worst]):,} it was {rate_text(float(rate.value[worst]))} "
             f"instead of {rate_text(float(scheduled[worst]))}"
         )
     return RULE.finding(
         step=int(rate.step[row]),
         message=(
-            f"The schedule was set and not applied: in {share_text(differing)} of the rows, "
-            f"{where}, the rate differs from it; {detail}."
+            f"The schedule was set but not applied: the rate differs from it in "
+            f"{share_text(differing)} of the rows, {where}. {detail}."
         ),
         evidence={
             "share_of_rows_off": differing,
@@ -74,14 +75,17 @@ def _off_schedule(reading: Reading, scheduled: np.ndarray, follows: np.ndarray) 
             "last_meant": float(scheduled[-1]),
         },
         remedy=(
-            "Step the scheduler, and create it for the optimizer that is used. Set the rate again "
-            "after a resume, because a restored optimizer has its old rate."
+            "Step the scheduler, and create it for the optimizer that is used. After a resume, set the "
+            "rate again, because a restored optimizer keeps its old rate."
         ),
     )
 
 
 def _power(reading: Reading, options: NotAppliedOptions) -> float | None:
-    """The power of the rate with which the updates grow, for SGD per gradient; None if unknown."""
+    """The power of the rate with which the updates grow; None if it is not known.
+
+    For SGD, updates are divided by the gradient norm.
+    """
     observations = reading.observations
     if not observations.has("update_ratio") or reading.rate.step.size < 40 or reading.peak == 0:
         return None
@@ -131,7 +135,7 @@ def _log_slope(
 
 
 class _NotApplied(Rule[NotAppliedOptions]):
-    title = "the rate was set and not applied"
+    title = "the rate was set but not applied"
     severity = Severity.ERROR
     needs = ("lr",)
     rows = 10
@@ -153,19 +157,19 @@ class _NotApplied(Rule[NotAppliedOptions]):
             message=(
                 f"The rate in the log is not the rate that was applied: it varies from "
                 f"{rate_text(lowest, 2)} to {rate_text(reading.peak, 2)}, but the size of the updates "
-                f"does not follow it (they grow as rate^{power:.2f} instead of rate^1)."
+                f"does not follow it (it grows as rate^{power:.2f} instead of rate^1)."
             ),
             evidence={"power": power, "lowest": lowest, "peak": reading.peak},
             remedy=(
-                "Log the rate of the optimizer's own parameter groups, and check that the scheduler "
-                "holds the optimizer that is stepped, not another one or one replaced on resume."
+                "Log the rate of the optimizer's own parameter groups. Check that the scheduler holds "
+                "the optimizer that is stepped, and not another one or one that was replaced on resume."
             ),
         )
 
     def lacks(self, reading: Reading) -> str | None:
         if reading.scheduled is not None or reading.observations.has("update_ratio"):
             return None
-        return "the schedule is not known, and no update_ratio was recorded"
+        return "the schedule is not known, and update_ratio was not recorded"
 
     def example(self, run: ExampleRun) -> Observations:
         return run.observed(

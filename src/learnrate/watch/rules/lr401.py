@@ -27,7 +27,7 @@ class OverfittingOptions(RuleOptions):
             its fall from the first value to the lowest.
         noise: the rise must be at least this many standard deviations of a validation loss.
         significance: the p-value of a rank test for a rise since the lowest value must be below
-            this.
+            this value.
         falls: since the lowest validation loss, the training loss must have fallen by at least
             this many standard errors of a level.
         rows: there must be more than this many validations, counted from the lowest one.
@@ -41,7 +41,7 @@ class OverfittingOptions(RuleOptions):
 
 
 class _Overfitting(Rule[OverfittingOptions]):
-    title = "overfitting begins: decay or stop"
+    title = "overfitting begins: decay the rate or stop"
     severity = Severity.WARNING
     needs = ("validation", "loss")
     rows = 8
@@ -71,7 +71,7 @@ class _Overfitting(Rule[OverfittingOptions]):
             step=step,
             message=(
                 f"Overfitting begins near step {step:,}: since then the validation loss has risen from "
-                f"{lowest:.4g} to {last:.4g}, while the training loss kept falling."
+                f"{lowest:.4g} to {last:.4g}, while the training loss has kept falling."
             ),
             evidence={
                 "first_validation": float(validation.value[0]),
@@ -81,8 +81,8 @@ class _Overfitting(Rule[OverfittingOptions]):
                 "training_loss_now": reading.end,
             },
             remedy=(
-                f"Keep the weights of step {step:,}; next time let the decay end there, or regularise "
-                "more: a lower rate does not bring back what was memorised."
+                f"Keep the weights of step {step:,}. Next time, end the decay there or regularise more. A "
+                "lower rate does not undo overfitting."
             ),
         )
 

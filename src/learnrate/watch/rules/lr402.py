@@ -1,4 +1,4 @@
-"""LR402: the loss is flat at chance."""
+"""LR402: the loss stays at chance level."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ class AtChanceOptions(RuleOptions):
     """Thresholds of LR402. Chance is the loss of a model that has learned nothing.
 
     Attributes:
-        below: the mean of the last half may be below chance by at most this share of chance. The
-            mean of any tenth of the run may be below chance by as much, in addition to its error.
+        below: the mean over the second half may be below chance by at most this share of chance.
+            The mean over any tenth of the run may be below chance by as much, plus its error.
         above: the mean may be above chance by at most this share of chance. If the rate is too
-            high, the loss stays a little above chance.
-        errors: the error of a mean is this many of its standard errors.
-        largest_error: the error of the mean must be less than this share of chance. With fewer
-            rows or more noise, nothing is reported.
-        significance: the second half still falls if the p-value of a rank test is below this.
-        falls: a loss that still falls is not flat if it fell by more than this many standard
-            errors of a level in the second half.
+            high, the loss stays slightly above chance.
+        errors: the error of a mean is this many times its standard error.
+        largest_error: the error of the mean must be less than this share of chance. With fewer rows
+            or more noise, nothing is reported.
+        significance: the loss still falls in the second half if the p-value of a rank test is below
+            this value.
+        falls: a loss that still falls is not flat if it fell by more than this many standard errors
+            of a level in the second half.
         moved: if the sizes of the updates are known, the sum of their norms must be at least this
-            share of the norm of the weights. Otherwise the rate may be the cause, not the data.
+            share of the norm of the weights. Otherwise the cause may be the rate and not the data.
             The sum was 1 or more in runs with shuffled labels, and 0.02 to 0.4 in runs at a
             hundredth of the rate.
         share_done: at least this share of the run must be over.
-        rate_share: the second half must have at least this share of the sum of all rates.
-            Otherwise the loss is flat because the rate has decayed.
+        rate_share: the second half must have at least this share of the sum of all rates. Otherwise
+            the loss is flat because the rate has decayed.
     """
 
     below: float = 0.03
@@ -62,7 +63,7 @@ def _part_means(losses: np.ndarray) -> np.ndarray:
 
 
 def _is_near(reading: Reading, chance: float, options: AtChanceOptions) -> bool:
-    """Whether the last half is at chance, known well enough, and no part of the run was below."""
+    """Whether the second half is at chance, with a small error, and no part of the run was below."""
     losses, size = reading.finite_loss.value, abs(chance)
     late, parts = _part_means(losses[losses.size // 2 :]), _part_means(losses)
     mean, error = float(late.mean()), options.errors * float(late.std(ddof=1)) / _PARTS**0.5
@@ -75,7 +76,7 @@ def _is_near(reading: Reading, chance: float, options: AtChanceOptions) -> bool:
 
 
 class _AtChance(Rule[AtChanceOptions]):
-    title = "the loss is flat at chance"
+    title = "the loss stays at chance level"
     severity = Severity.WARNING
     needs = ("loss",)
     explains = frozenset({"LR103", "LR201", "LR301", "LR302", "LR401"})
@@ -103,8 +104,8 @@ class _AtChance(Rule[AtChanceOptions]):
         return self.finding(
             step=None,
             message=(
-                f"The loss is flat at chance: {median:.4g} over the last half of the run, where a model "
-                f"that has learned nothing has {chance:.4g}. It has likely learned nothing."
+                f"The loss stays at chance level: it is {median:.4g} over the second half of the run, and "
+                f"{chance:.4g} for a model that has learned nothing. The model has likely learned nothing."
             ),
             evidence={
                 "level": median,
@@ -113,8 +114,8 @@ class _AtChance(Rule[AtChanceOptions]):
                 "best": reading.best,
             },
             remedy=(
-                "Check first that labels belong to their inputs and that inputs reach the model; try "
-                "to fit one batch. If that works, the rate is far off: run learnrate find."
+                "First check that labels match their inputs and that inputs reach the model. Then try to "
+                "fit a single batch. If that works, the rate is far off: run learnrate find."
             ),
         )
 
@@ -124,8 +125,8 @@ class _AtChance(Rule[AtChanceOptions]):
         if reading.chance is not None:
             return None
         return (
-            "neither the chance-level loss nor the number of classes is known; give run.step the loss as "
-            "a tensor, attach(criterion=...), the fact classes or chance, or --classes"
+            "neither the loss at chance level nor the number of classes is known; give run.step the loss "
+            "as a tensor, attach(criterion=...), the fact classes or chance, or --classes"
         )
 
     def example(self, run: ExampleRun) -> Observations:

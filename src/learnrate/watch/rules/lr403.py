@@ -1,4 +1,4 @@
-"""LR403: the loss repeats itself from epoch to epoch."""
+"""LR403: every epoch has the same batches in the same order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RULE", "RepeatsOptions"]
 
 _ROWS = 20_000  # the last ones: enough for any correlation that matters
-_SHORTEST = 8  # rows in an epoch: a shorter period is that of alternating tasks
+_SHORTEST = 8  # rows in an epoch: a shorter period comes from alternating tasks
 _RANK_LIMIT = 3.0  # standard deviations beyond which a larger loss has no more effect
 
 
@@ -28,11 +28,11 @@ class RepeatsOptions(RuleOptions):
 
     Attributes:
         correlation: the changes from one loss to the next must have at least this correlation with
-            those an epoch earlier.
-        noise: the correlation must be this many standard errors above 0. All distances are tested,
-            and this limit allows for that.
-        other_distances: at no other distance, except multiples of the epoch, may the
-            correlation exceed this share of that after one epoch.
+            those one epoch earlier.
+        noise: the correlation must be at least this many standard errors above 0. The limit
+            accounts for the many distances that are tested.
+        other_distances: the correlation at other distances, except multiples of the epoch, must not
+            exceed this share of the correlation after one epoch.
     """
 
     correlation: float = 0.3
@@ -41,10 +41,10 @@ class RepeatsOptions(RuleOptions):
 
 
 def _autocorrelation(loss: np.ndarray) -> np.ndarray:
-    """The correlation of a loss's short fluctuations with themselves, by distance in rows.
+    """The autocorrelation of a loss's short fluctuations, by distance in rows.
 
-    The mean of its two neighbours is subtracted from each loss, so that neither its course nor steps between
-    epochs matter. Single large losses are clipped.
+    The mean of its two neighbours is subtracted from each loss, so that neither the trend of the loss nor
+    jumps between epochs matter. Single large losses are clipped.
     """
     rough = loss[1:-1] - 0.5 * (loss[2:] + loss[:-2])
     rough = rough - np.median(rough)
@@ -60,7 +60,7 @@ def _autocorrelation(loss: np.ndarray) -> np.ndarray:
 
 
 class _Repeats(Rule[RepeatsOptions]):
-    title = "the same batches in the same order in every epoch"
+    title = "every epoch has the same batches in the same order"
     severity = Severity.ADVICE
     needs = ("loss",)
     rows = 100
@@ -91,14 +91,14 @@ class _Repeats(Rule[RepeatsOptions]):
         return self.finding(
             step=int(step[0]) + period,
             message=(
-                f"The loss repeats itself every {period:,} updates: the changes from batch to batch "
-                f"correlate by {highest:.2f} with those {period:,} updates earlier, so every epoch "
+                f"The loss repeats itself every {period:,} updates: the changes from batch to batch have "
+                f"a correlation of {highest:.2f} with those {period:,} updates earlier. So every epoch "
                 "has the same batches in the same order."
             ),
             evidence={"period": period, "correlation": highest, "rows": rows},
             remedy=(
-                "Shuffle the data again in each epoch: DataLoader(shuffle=True), or set_epoch(...) of a "
-                "DistributedSampler. If the order is intended, as in a sequence, nothing is wrong."
+                "Shuffle the data in each epoch: use DataLoader(shuffle=True), or call set_epoch(...) on "
+                "the DistributedSampler. If the order is intended, as in a sequence, nothing is wrong."
             ),
         )
 

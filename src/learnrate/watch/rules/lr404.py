@@ -44,13 +44,13 @@ class _FarAboveChance(Rule[FarAboveChanceOptions]):
         return self.finding(
             step=0,
             message=(
-                f"Before the first update the loss was {first:.3g}. This is {first / chance:.2g} times the "
-                f"loss at chance, {chance:.3g}: the model is certain of wrong answers."
+                f"The loss before the first update was {first:.3g}, which is {first / chance:.2g} times the "
+                f"loss at chance, {chance:.3g}. The model is confident in wrong answers."
             ),
             evidence={"first": first, "chance": chance},
             remedy=(
-                "Bring the inputs to mean 0 and standard deviation 1, start the last layer with small "
-                "weights, and check that the loss is a mean and not a sum over the batch."
+                "Normalise the inputs to mean 0 and standard deviation 1, initialise the last layer with "
+                "small weights, and check that the loss is a mean over the batch and not a sum."
             ),
         )
 

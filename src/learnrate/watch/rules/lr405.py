@@ -20,8 +20,8 @@ class SameInputsOptions(RuleOptions):
     """Thresholds of LR405.
 
     Attributes:
-        inspections: the inputs must be 0, or the same for all examples, in at least this many inspected
-            batches, and in no inspected batch may they be different.
+        inspections: the inputs must be 0, or the same for all examples, in at least this many
+            inspected batches, and must not differ in any of them.
     """
 
     inspections: float = 8
@@ -47,13 +47,13 @@ class _SameInputs(Rule[SameInputsOptions]):
             step=int(differs.step[0]),
             severity=Severity.WARNING if is_zero else Severity.ADVICE,
             message=(
-                f"{subject}, in each of the {batches} inspected batches: the model cannot "
-                "learn to tell examples apart."
+                f"{subject} in each of the {batches} inspected batches, so the model cannot learn to "
+                "tell examples apart."
             ),
             evidence={"batches": batches, "zero": is_zero},
             remedy=(
-                "Look at one batch right before it enters the model: its values, its indices, and what "
-                "augmentation and normalisation made of it."
+                "Inspect a batch right before it enters the model: its values, its indices, and the "
+                "results of augmentation and normalisation."
             ),
         )
 

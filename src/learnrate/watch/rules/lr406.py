@@ -1,4 +1,4 @@
-"""LR406: the first layer takes inputs of a large scale."""
+"""LR406: the inputs of the first layer are large."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class LargeInputsOptions(RuleOptions):
     """Thresholds of LR406.
 
     Attributes:
-        size: the median of the root mean square of the inputs, over the inspected batches, must be at
-            least this. Initial weights are made for 1; pixels from 0 to 255 have about 130.
+        size: the median over the inspected batches of the root mean square of the inputs must be at
+            least this value. Initial weights are designed for 1; pixels from 0 to 255 have about
+            130.
         inspections: at least this many batches must have been inspected.
     """
 
@@ -32,7 +33,7 @@ class LargeInputsOptions(RuleOptions):
 
 
 class _LargeInputs(Rule[LargeInputsOptions]):
-    title = "the first layer takes inputs of a large scale"
+    title = "the inputs of the first layer are large"
     severity = Severity.ADVICE
     early = True
     explains = frozenset({"LR102", "LR103", "LR104", "LR107", "LR108", "LR109", "LR304", "LR404"})
@@ -48,14 +49,14 @@ class _LargeInputs(Rule[LargeInputsOptions]):
         return self.finding(
             step=int(size.step[0]),
             message=(
-                f"The first layer takes the model's inputs as they are, and their root "
-                f"mean square is {median:.3g}: initial weights are made for about 1, and the curvature "
-                f"along the weights of that layer is {median**2:,.2g} times as large."
+                f"The first layer gets the inputs of the model unchanged, and their root mean square is "
+                f"{median:.3g}. Initial weights are designed for about 1, so the curvature along the "
+                f"weights of that layer is {median**2:,.2g} times as large."
             ),
             evidence={"root_mean_square": median, "batches": size.value.size},
             remedy=(
-                "Bring each input to mean 0 and standard deviation 1 over the training data, or begin "
-                "the model with a normalisation."
+                "Normalise each input to mean 0 and standard deviation 1 over the training data, or add "
+                "a normalisation layer at the start of the model."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR501: the loss has the floor of a softmax that is applied twice."""
+"""LR501: a softmax is applied twice."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class TwiceNormalisedOptions(RuleOptions):
     """Thresholds of LR501. The floor is the lowest cross-entropy of probabilities used as logits.
 
     Attributes:
-        near: a loss is near the floor if it lies above it by at most this share of the distance
-            from the floor to chance.
-        share: at least this share of the last half of the rows must be near the floor, and no row
-            below it.
+        near: a loss is near the floor if it is above it by at most this share of the distance from
+            the floor to chance.
+        share: at least this share of the losses in the second half must be near the floor, and no
+            loss may be below it.
     """
 
     near: float = 0.15
@@ -54,14 +54,14 @@ class _TwiceNormalised(Rule[TwiceNormalisedOptions]):
         return self.finding(
             step=int(reading.finite_loss.step[losses.size // 2]),
             message=(
-                f"No loss is below {floor:.4g}, and {share_text(near)} of the last ones lie close above "
-                f"it: with {classes:,} classes that is the lowest cross-entropy of outputs that are "
-                "probabilities already."
+                f"No loss is below {floor:.4g}, and {share_text(near)} of the losses in the second half "
+                f"are close to it. With {classes:,} classes, this is the lowest cross-entropy of outputs "
+                "that are already probabilities."
             ),
             evidence={"floor": floor, "lowest": float(losses.min()), "share_near": near},
             remedy=(
-                "Take the softmax out of the model: the cross-entropy of torch applies it itself and "
-                "expects logits."
+                "Remove the softmax from the model: torch's cross-entropy expects logits and applies the "
+                "softmax itself."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR502: gradients are clipped by the training's own code."""
+"""LR502: gradients are clipped before they are recorded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ClippedBeforeOptions(RuleOptions):
     """Thresholds of LR502.
 
     Attributes:
-        tolerance: two gradient norms are the same if they differ by at most this share.
-        share: at least this share of the gradient norms must be the same as the highest.
+        tolerance: two gradient norms count as equal if they differ by at most this share.
+        share: at least this share of the gradient norms must be equal to the highest one.
     """
 
     tolerance: float = 0.0001
@@ -49,14 +49,13 @@ class _ClippedBefore(Rule[ClippedBeforeOptions]):
         return self.finding(
             step=int(norms.step[int(np.argmax(is_highest))]),
             message=(
-                f"{share_text(share)} of the gradient norms are {highest:.4g} and none is higher: they "
-                "are clipped there before they are recorded, so they do not show how large the "
-                "gradients are."
+                f"{share_text(share)} of the gradient norms are {highest:.4g} and none is higher. They "
+                "are clipped before they are recorded, so they do not show how large the gradients are."
             ),
             evidence={"norm": highest, "share": share},
             remedy=(
-                "Record the norm before clipping, which torch's clip_grad_norm_ returns: "
-                "run.step(loss, gradient_norm=norm), or let attach clip with Measure(clip_norm=...)."
+                "Record the norm before clipping, which torch's clip_grad_norm_ returns, with "
+                "run.step(loss, gradient_norm=norm). Or let attach clip, with Measure(clip_norm=...)."
             ),
         )
 

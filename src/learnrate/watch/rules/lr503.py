@@ -1,4 +1,4 @@
-"""LR503: gradients add up from update to update, because zero_grad is missing."""
+"""LR503: gradients accumulate because zero_grad is missing."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class KeptGradientOptions(RuleOptions):
     """Thresholds of LR503.
 
     Attributes:
-        inspections: the new gradient must contain the old one at this many inspected updates, and at
-            none may it be without the old one.
+        inspections: at least this many updates must have been inspected, and in all of them the new
+            gradient must include the old one.
     """
 
     inspections: float = 4
 
 
 class _KeptGradient(Rule[KeptGradientOptions]):
-    title = "gradients add up, because zero_grad is missing"
+    title = "gradients accumulate because zero_grad is missing"
     severity = Severity.ERROR
     early = True
     at_once = True
@@ -45,14 +45,14 @@ class _KeptGradient(Rule[KeptGradientOptions]):
         return self.finding(
             step=int(inspected(reading, "kept_gradient").step[0]),
             message=(
-                "Gradients are never cleared: at each of the "
-                f"{updates} inspected updates, the gradient was the sum of the last update's "
-                "and the new one, so every batch so far is in every update."
+                f"Gradients are never cleared: in each of the {updates} inspected updates, the gradient "
+                "was the sum of the previous and the new gradient. So every update includes the "
+                "gradients of all earlier batches."
             ),
             evidence={"updates": updates},
             remedy=(
                 "Call optimizer.zero_grad() after every optimizer.step(), before the next backward "
-                "pass. Until this is fixed, findings about the rate mean nothing."
+                "pass. Until this is fixed, findings about the rate are meaningless."
             ),
         )
 

@@ -1,4 +1,4 @@
-"""LR504: a part of the network never has a gradient."""
+"""LR504: part of the network never gets a gradient."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class WithoutGradientOptions(RuleOptions):
 
     Attributes:
         share: tensors with at least this share of the trainable weights must have had no gradient,
-            or one of exactly 0, at all inspections.
-        inspections: the gradients must have been inspected this many times.
+            or a gradient of exactly 0, in all inspections.
+        inspections: the gradients must have been inspected at least this many times.
     """
 
     share: float = 0.01
@@ -31,7 +31,7 @@ class WithoutGradientOptions(RuleOptions):
 
 
 class _WithoutGradient(Rule[WithoutGradientOptions]):
-    title = "a part of the network never has a gradient"
+    title = "part of the network never gets a gradient"
     severity = Severity.ADVICE
 
     def check(self, reading: Reading, options: WithoutGradientOptions) -> Finding | None:
@@ -53,8 +53,8 @@ class _WithoutGradient(Rule[WithoutGradientOptions]):
         is_zero = columns["unused_zero_share"] >= 0.5 * share
         missing_text = "a gradient other than 0" if is_zero else "a gradient"
         remedy = (
-            "Look at what goes into this part and comes out of it: inputs that are 0, units that are "
-            "never active, or a mask."
+            "Check the inputs and outputs of this part: its inputs may be 0, its units may be never "
+            "active, or a mask may hide it."
             if is_zero
             else "Look for detach(), no_grad(), .data or a branch that the loss does not use. If the part is "
             "not meant to be trained, leave it out of the optimizer or set requires_grad to False."
@@ -62,8 +62,8 @@ class _WithoutGradient(Rule[WithoutGradientOptions]):
         return self.finding(
             step=None,
             message=(
-                f"A part of the network with {share_text(share)} of the trainable weights has never had "
-                f"{missing_text}, in {inspections} inspections of the gradients: {tensors_text}."
+                f"Part of the network, with {share_text(share)} of the trainable weights, never got "
+                f"{missing_text} in {inspections} inspections: {tensors_text}."
             ),
             evidence={"share": share, "share_at_0": columns["unused_zero_share"]}
             | {"tensors": tensors, "inspections": inspections, "first": name},

@@ -1,4 +1,4 @@
-"""LR505: the optimizer's state was lost on a resume."""
+"""LR505: the optimizer's state was lost on resume."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StateLostOptions(RuleOptions):
 
 
 class _StateLost(Rule[StateLostOptions]):
-    title = "the optimizer's state was lost on a resume"
+    title = "the optimizer's state was lost on resume"
     severity = Severity.WARNING
     early = True
 
@@ -43,13 +43,13 @@ class _StateLost(Rule[StateLostOptions]):
         return self.finding(
             step=step,
             message=(
-                f"The optimizer's state was empty at step {step:,}, after a resume: its averages of past "
-                "gradients were not restored."
+                f"The optimizer's state was empty at step {step:,}, after a resume: its running averages "
+                "of gradients were not restored."
             ),
             evidence={"resumed_at": step, "share": float(empty.value.max())},
             remedy=(
-                "Save optimizer.state_dict() with the model, and load it before the first update. Without "
-                "it, warm up again."
+                "Save optimizer.state_dict() with the model, and load it before the first update. If it "
+                "was not saved, warm up again."
             ),
         )
 

@@ -25,10 +25,11 @@ class DecayDominatesOptions(RuleOptions):
     """Thresholds of LR506.
 
     Attributes:
-        ratio: at the first inspections the decay must be more than this many times the gradient. If the
-            decay is decoupled, it is compared with the rest of the update.
-        inspections: the ratio must be exceeded at each of the first inspections; this is their number.
-        norm: the norm of the weights must have fallen to this share of the norm at the first
+        ratio: in the first inspections, the decay must be more than this many times the gradient.
+            Decoupled decay is compared with the rest of the update instead.
+        inspections: the ratio must be exceeded in each of the first inspections; this is their
+            number.
+        norm: the norm of the weights must have dropped to this share of its value at the first
             inspection, or below.
     """
 
@@ -55,12 +56,12 @@ class _DecayDominates(Rule[DecayDominatesOptions]):
             message=(
                 f"Weight decay outweighs the gradient: in the first updates it changed the weights "
                 f"{median:.2g} times as much as the gradient did, and the norm of the weights fell to "
-                f"{share_text(lowest_norm)} of its first value."
+                f"{share_text(lowest_norm)} of its initial value."
             ),
             evidence={"ratio": median, "norm": lowest_norm, "inspections": first.size},
             remedy=(
-                "Lower weight_decay: usual values are 0.01 to 0.1 for AdamW and 1e-5 to 1e-3 for SGD, and 0 for "
-                "biases and normalisations."
+                "Lower weight_decay. Usual values are 0.01 to 0.1 for AdamW, 1e-5 to 1e-3 for SGD, and 0 for "
+                "biases and normalisation layers."
             ),
         )
 

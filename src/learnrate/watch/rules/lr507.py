@@ -1,4 +1,4 @@
-"""LR507: after a resume the loss is far above where it was."""
+"""LR507: the loss is far higher after a resume than before."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def _finding(resume: int, level: float, first: float, start: float) -> Finding:
     return RULE.finding(
         step=resume,
         message=(
-            f"The first loss after the resume at step {resume:,} is {first:.4g}. Before the resume it was "
-            f"{level:.4g}, and {start:.4g} at the start. No update was made in between, so the "
-            "weights are likely not those that were saved, or the data are different."
+            f"The first loss after the resume at step {resume:,} is {first:.4g}. The loss was "
+            f"{level:.4g} before the resume and {start:.4g} at the start. No update was made in between, so "
+            "the weights are likely not those that were saved, or the data are different."
         ),
         evidence={"resumed_at": resume, "before": level, "after": first, "start": start},
         remedy=(
-            "Check that model.load_state_dict is called before the first batch, with the file that "
-            "belongs to this step, and that all its keys match."
+            "Check that model.load_state_dict is called before the first batch, with the checkpoint of "
+            "this step, and that all keys match."
         ),
     )
 
 
 class _WeightsLost(Rule[WeightsLostOptions]):
-    title = "after a resume the loss is far above where it was"
+    title = "the loss is far higher after a resume than before"
     severity = Severity.WARNING
     needs = ("loss",)
     spacing = 1.0

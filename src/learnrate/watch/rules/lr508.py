@@ -17,19 +17,19 @@ __all__ = ["RULE", "LossInputOptions"]
 
 _CASES = {
     1: (
-        "A softmax is applied twice: the cross-entropy has one of its own and gets the result of another",
-        "Give the cross-entropy the outputs of the last layer, without softmax.",
+        "A softmax is applied twice: cross-entropy applies a softmax, and its input is one already",
+        "Pass the outputs of the last layer to the cross-entropy, without softmax.",
     ),
     2: (
-        "The binary cross-entropy with logits has a sigmoid of its own and gets probabilities",
-        "Give binary_cross_entropy_with_logits the outputs of the last layer, without sigmoid or softmax.",
+        "Binary cross-entropy with logits applies a sigmoid, but its input is already probabilities",
+        "Pass the outputs of the last layer to binary_cross_entropy_with_logits, without sigmoid or softmax.",
     ),
     3: (
-        "The negative log-likelihood expects logarithms of probabilities and gets probabilities",
-        "Give nll_loss the log_softmax of the last layer's outputs, or use cross_entropy on the outputs.",
+        "The negative log-likelihood expects log-probabilities but gets probabilities",
+        "Pass log_softmax of the last layer's outputs to nll_loss, or use cross_entropy on the outputs.",
     ),
     4: (
-        "The negative log-likelihood expects logarithms of probabilities and gets the outputs of a layer",
+        "The negative log-likelihood expects log-probabilities but gets the outputs of a layer",
         "Use cross_entropy instead of nll_loss, or apply log_softmax before it.",
     ),
 }
@@ -39,7 +39,8 @@ class LossInputOptions(RuleOptions):
     """Thresholds of LR508.
 
     Attributes:
-        inspections: at least this many losses must have been computed in this way, and none in another.
+        inspections: at least this many losses must have been computed in this way, and none in
+            another way.
     """
 
     inspections: float = 2
@@ -65,7 +66,7 @@ class _LossInput(Rule[LossInputOptions]):
             step=0,
             message=f"{message}. The graph of the loss shows this.",
             evidence={"kind": kind, "inspections": kinds.size},
-            remedy=f"{remedy} Until this is fixed, findings about the rate mean nothing.",
+            remedy=f"{remedy} Until this is fixed, findings about the rate are meaningless.",
         )
 
     def lacks(self, reading: Reading) -> str | None:

@@ -20,7 +20,8 @@ class LossPairsOptions(RuleOptions):
     """Thresholds of LR509.
 
     Attributes:
-        inspections: at least this many losses must have been computed in this way, and none in another.
+        inspections: at least this many losses must have been computed in this way, and none in
+            another way.
     """
 
     inspections: float = 2
@@ -41,13 +42,14 @@ class _LossPairs(Rule[LossPairsOptions]):
         return self.finding(
             step=0,
             message=(
-                f"Predictions and targets of shapes ({size}, 1) and ({size},) were broadcast to ({size}, {size}): "
-                "the loss compares every prediction with every target, so the model learns their mean."
+                f"Predictions and targets of shapes ({size}, 1) and ({size},) were broadcast to ({size}, {size}). "
+                "The loss compares every prediction with every target, so the model only learns the mean of "
+                "the targets."
             ),
             evidence={"rows": size, "inspections": rows.size},
             remedy=(
                 "Give both the same shape, for example with prediction.squeeze(-1). Until this is fixed, "
-                "findings about the rate mean nothing."
+                "findings about the rate are meaningless."
             ),
         )
 

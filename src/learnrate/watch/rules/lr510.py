@@ -1,4 +1,4 @@
-"""LR510: gradients of several losses are summed that were not divided by their number."""
+"""LR510: accumulated losses are not divided by their number."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class UndividedOptions(RuleOptions):
     """Thresholds of LR510.
 
     Attributes:
-        inspections: the losses of at least this many updates must have been inspected, and none may be
-            divided.
-        tolerance: a loss is not divided if its scale differs from 1 by at most this.
+        inspections: the losses of at least this many updates must have been inspected, and none may
+            be divided.
+        tolerance: a loss counts as not divided if its scale differs from 1 by at most this value.
     """
 
     inspections: float = SCALE_INSPECTIONS
@@ -39,7 +39,7 @@ class UndividedOptions(RuleOptions):
 
 
 class _Undivided(Rule[UndividedOptions]):
-    title = "losses that accumulate are not divided by their number"
+    title = "accumulated losses are not divided by their number"
     severity = Severity.ADVICE
     early = True
     at_once = True
@@ -53,14 +53,14 @@ class _Undivided(Rule[UndividedOptions]):
         return self.finding(
             step=int(scales.step[0]),
             message=(
-                f"Each update sums the gradients of {passes} backward passes, each of a mean loss that was "
+                f"Each update sums the gradients of {passes} backward passes, and their mean losses were "
                 f"not divided by {passes}. {_effect(str(reading.facts.get('optimizer', '')), passes)}"
             ),
             evidence={"passes": passes, "scale": float(scales.value.mean())}
             | {"inspections": scales.value.size},
             remedy=(
                 f"If the passes are parts of one batch, divide each loss by {passes} before its backward "
-                "pass. If the sum is intended, for example of different losses, nothing is wrong."
+                "pass. If the sum is intended, for example because the losses differ, nothing is wrong."
             ),
         )
 
@@ -76,11 +76,11 @@ class _Undivided(Rule[UndividedOptions]):
         if inspections >= UndividedOptions().inspections or (
             passes.size and backward_passes(reading) < 2
         ):
-            return None  # nothing is to be divided if there is one pass
+            return None  # with one pass, there is nothing to divide
         return (
-            f"updates with several backward passes: the scale of their losses is known at {inspections} updates, "
-            f"and {UndividedOptions().inspections:g} are needed; attach reads it from cross-entropies on the "
-            "outputs of model=, mean squared errors, and the losses of criterion="
+            f"the scale of the losses is known for {inspections} updates with several backward passes, and "
+            f"{UndividedOptions().inspections:g} are needed; attach reads it from cross-entropies on the outputs "
+            "of model=, from mean squared errors, and from the losses of criterion="
         )
 
     def example(self, run: ExampleRun) -> Observations:
@@ -94,12 +94,12 @@ class _Undivided(Rule[UndividedOptions]):
 
 
 def _effect(optimizer: str, passes: int) -> str:
-    """What a sum instead of a mean does."""
+    """The effect of a sum instead of a mean."""
     name = optimizer.lower()
     if "sgd" in name:
         return f"With SGD, this acts as a rate {passes} times as high."
     if any(part in name for part in _RATELESS):
-        return f"With {optimizer}, this hardly matters: a constant factor cancels out."
+        return f"With {optimizer}, this hardly matters, because a constant factor cancels out."
     return f"With SGD, this acts as a rate {passes} times as high; with Adam, it hardly matters."
 
 
