@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import learnrate
 from command import command_in
 
 WIDTHS = """
@@ -82,3 +83,15 @@ def test_a_mistake_is_one_sentence(run, arguments, message):
     assert code == 2
     assert message in err
     assert "Traceback" not in err
+
+
+def test_sweeps_of_two_functions_are_two_tasks_of_a_store(run, tmp_path):
+    (tmp_path / "others.py").write_text(WIDTHS)
+    short = ("--widths", "4,8", "--lr", "1e-3,1e-2", "--seeds", "1", "--total-steps", "2")
+    for spec in ("widths.py:make_task", "others.py:make_task"):
+        assert run("sweep", spec, *short, "--store", "kept.db", "--json")[0] == 0
+    documents = learnrate.Store(tmp_path / "kept.db").documents()
+    assert {document.task for document in documents} == {
+        "widths.py:make_task",
+        "others.py:make_task",
+    }

@@ -43,6 +43,14 @@ def test_only_what_is_known_of_every_document_is_a_factor():
         stored_runs([*DOCUMENTS, (content, {"B": 32})], ["width"])
 
 
+@pytest.mark.parametrize(("factor", "mixed"), [("width", "steps"), ("steps", "width")])
+def test_trials_that_differ_in_a_factor_that_is_not_asked_for_are_refused(factor, mixed):
+    documents = [(content, {"width": facts["width"]}) for content, facts in DOCUMENTS]
+    values = {"steps": "50, 100, 200, 400", "width": "8, 16, 32"}[mixed]
+    with pytest.raises(ArgumentError, match=rf"the trials differ in {mixed} \({values}\)"):
+        stored_runs(documents, [factor])
+
+
 def test_a_width_of_each_trial_counts():
     trials = [{"lr": lr, "loss": 1.0, "steps": 9, "width": w} for w in (1, 2) for lr in (1, 2, 3)]
     assert stored_runs([({"trials": trials}, {})], ["width"])["width"] == [1, 1, 1, 2, 2, 2]

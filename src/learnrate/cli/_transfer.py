@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -221,11 +222,19 @@ def sweep(
 
 
 def _function(spec: str) -> Callable[[int], Any]:
+    """The function of the width; its tasks have the name that a store distinguishes them by."""
     from collections.abc import Callable  # noqa: PLC0415
 
-    from learnrate.task import load_object  # noqa: PLC0415 - loads torch
+    from learnrate.task import Task, load_object  # noqa: PLC0415 - loads torch
 
-    return load_object(spec, Callable, "function of the width")  # type: ignore[arg-type]
+    make_task: Callable[[int], Any] = load_object(spec, Callable, "function of the width")  # type: ignore[arg-type]
+
+    def named(width: int) -> Any:
+        task = make_task(width)
+        unnamed = isinstance(task, Task) and task.name == "task"
+        return replace(task, name=spec) if unnamed else task
+
+    return named
 
 
 def _widths(text: str) -> list[int]:

@@ -12,7 +12,7 @@ import torch
 
 from learnrate._checks import check_seed, check_whole
 from learnrate._records import to_dict
-from learnrate.meta._episodes import drawn_episodes
+from learnrate.meta._episodes import draw_episodes
 from learnrate.meta._inner import adapted
 from learnrate.meta._learner import Learner
 from learnrate.meta._sweep import sweep
@@ -119,7 +119,7 @@ def advise(task: MetaTask, *, episodes: int = 200, probe: int = 100, seed: int =
     with kept_random_state():
         seed_everything(seed)
         learner = Learner(task, seed=seed)
-        drawn = drawn_episodes(task.episodes, episodes, derived_seed(seed, 43))
+        drawn = draw_episodes(task.episodes, episodes, derived_seed(seed, 43))
         support_gradients, query_gradients = (
             _gradients(learner, drawn.support),
             _gradients(learner, drawn.query),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch.utils.data import Dataset
 
-__all__ = ["Episode", "Episodes", "FewShot", "drawn_episodes"]
+__all__ = ["Episode", "Episodes", "FewShot", "draw_episodes"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Episodes(Protocol):
         """
 
 
-def drawn_episodes(source: Episodes, count: int, seed: int) -> Episode:
+def draw_episodes(source: Episodes, count: int, seed: int) -> Episode:
     """Draw episodes from a source of the user.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils._pytree import tree_map
 
-from learnrate.meta._episodes import Episode, drawn_episodes
+from learnrate.meta._episodes import Episode, draw_episodes
 from learnrate.meta._inner import adapted, gradient, where_not_finite
 from learnrate.meta._learner import Learner
 from learnrate.meta._rates import InnerRates, Learned
@@ -120,7 +120,7 @@ class Population:
     def _draw(self, source: Any, count: int, purpose: int, step: int) -> Episode:
         """The episodes of all trials as rows; each seed's are drawn once."""
         drawn: dict[int, Episode] = {
-            seed: drawn_episodes(source, count, derived_seed(seed, purpose, step))
+            seed: draw_episodes(source, count, derived_seed(seed, purpose, step))
             for seed in dict.fromkeys(self._seeds)
         }
         if len(self) == 1:

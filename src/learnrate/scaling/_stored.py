@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from learnrate._errors import ArgumentError
+from learnrate.scaling._runs import FACTORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +30,8 @@ def stored_runs(
         factors: the factors that are asked for, by name.
 
     Raises:
-        ArgumentError: there are no trials, or a factor that is asked for is not known of all of them.
+        ArgumentError: there are no trials, a factor that is asked for is not known of all of them, or
+            trials that share the factors asked for differ in another one, such as their length.
 
     Examples:
         >>> trials = [{"lr": 0.1, "loss": 2.0, "steps": 50}, {"lr": 0.2, "loss": None, "steps": 50}]
@@ -58,6 +60,8 @@ def stored_runs(
     columns = [
         name for name in known if name in factors or not _is_determined(name, factors, rows)
     ]
+    if factors:
+        _refuse_mixed(columns, factors, rows)
     ordered = [
         "lr",
         "loss",
@@ -86,3 +90,18 @@ def _is_determined(name: str, factors: Collection[str], rows: Sequence[Mapping[s
         values.setdefault(tuple(row[factor] for factor in factors), row[name]) == row[name]
         for row in rows
     )
+
+
+def _refuse_mixed(
+    columns: Collection[str], factors: Collection[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse trials that a fit would compare, although they differ in more than their rate."""
+    fitted = {name for name in columns if name in {*factors, *FACTORS}}
+    for name in columns:
+        if name not in fitted and not _is_determined(name, fitted, rows):
+            values = sorted({row[name] for row in rows})
+            listed = ", ".join(f"{value:g}" for value in values[:8])
+            raise ArgumentError(
+                f"the trials differ in {name} ({listed}{', ...' if len(values) > 8 else ''}), and so "
+                f"do their losses. Say which {name} the predicted run has, as in {name}={values[-1]:g}."
+            )
