@@ -147,6 +147,39 @@ def test_a_log_without_a_finite_validation_keeps_its_training_loss(tmp_path):
     assert np.isfinite(run.column("loss")).all()
 
 
+def rows_of(steps, rate="0.1"):
+    return "\n".join(["step,loss,lr", *(f"{step},{2 / (1 + step)},{rate}" for step in steps)])
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (rows_of(range(59, -1, -1)), "not in the order of 'step'"),
+        (rows_of(np.random.default_rng(0).permutation(60)), "not in the order of 'step'"),
+        (rows_of(range(60), rate="-2.5"), "all rates in 'lr' are below 0, as logarithms are"),
+        ("step,loss,loss\n0,1.0,0.1\n1,0.9,0.1\n", "2 columns named 'loss'"),
+    ],
+    ids=["the newest first", "shuffled", "logarithms", "two of one name"],
+)
+def test_a_table_that_would_be_misread_is_refused(content, refusal, tmp_path):
+    (tmp_path / "log.csv").write_text(content)
+    with pytest.raises(FileError, match=refusal):
+        read_runs(tmp_path / "log.csv")
+
+
+def test_steps_that_restart_in_short_epochs_are_in_order(tmp_path):
+    (tmp_path / "log.csv").write_text(rows_of([100, 200] * 30))
+    (run,) = read_runs(tmp_path / "log.csv")
+    assert run.step.size == 60
+
+
+def test_thousands_may_be_separated_by_commas_in_quotes(tmp_path):
+    lines = [f'"{step:,}",{2 / (1 + step)}' for step in range(0, 60_000, 1000)]
+    (tmp_path / "log.csv").write_text("\n".join(["step,loss", *lines]))
+    (run,) = read_runs(tmp_path / "log.csv")
+    assert run.step.tolist() == list(range(0, 60_000, 1000))
+
+
 def failing_rules():
     """All rules, of which the first raises."""
 

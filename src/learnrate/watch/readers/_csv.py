@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ TABLE_LIMIT = 2048 * MIB
 TABLE_WAY_OUT = "Keep every tenth row, for example, and read that."
 TABLE_BLOCK = 20_000  # rows between two updates of the progress bar
 _SEPARATORS = ",\t;|"
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _HEADER_LIMIT = 1 * MIB
 _ONE_SCALAR = ["wall time", "step", "value"]  # TensorBoard's own export, named after its series
 
@@ -84,10 +86,11 @@ def separator_of(line: str) -> str:
 def read_csv(path: Path, names: Names) -> list[Observations]:
     """The runs in a CSV file with a header; rows may be sparse, cells empty or text.
 
-    Numbers may have decimal commas where the separator is another character.
+    Numbers may have decimal commas where the separator is another character, and commas between
+    thousands where it is a comma.
 
     Raises:
-        FileError: it is not text, has no header, or has no series that looks like a loss or a rate.
+        FileError: it is not text, has no header, or two columns of one name, or has no series that looks like a loss or a rate.
     """
     size = size_within(path, TABLE_LIMIT, TABLE_WAY_OUT)
     header = header_of(path)
@@ -95,6 +98,14 @@ def read_csv(path: Path, names: Names) -> list[Observations]:
         raise FileError(
             f"{path} has no header line with the names of its columns, so they cannot be told apart. "
             "Add one as the first line, such as: step,loss,lr"
+        )
+    twice = [
+        name for name in header if header.count(name) > 1 and is_number_of_interest(name, names)
+    ]
+    if twice:
+        raise FileError(
+            f"{path} has {header.count(twice[0])} columns named {twice[0]!r}, which cannot be told apart. "
+            "Give each column another name."
         )
     separator = separator_of(_first_line(path))
     position = {name: header.index(name) for name in header}
@@ -187,5 +198,7 @@ def _number(cell: str, *, decimal_commas: bool) -> float:
     except ValueError:
         if decimal_commas and cell.count(",") == 1:
             return _number(cell.replace(",", "."), decimal_commas=False)
+        if not decimal_commas and _THOUSANDS.fullmatch(cell):
+            return _number(cell.replace(",", ""), decimal_commas=False)
         return math.nan
     return value if math.isfinite(value) else math.inf

@@ -13,11 +13,14 @@ from learnrate.watch._tracks import neighbour_std
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LoggedFit", "fits_of", "joined_by_epoch", "shifted", "spacing_of", "starts_of"]
+__all__ = ["LoggedFit", "fits_of", "is_unordered", "joined_by_epoch", "shifted", "spacing_of"]
+__all__ += ["starts_of"]
 
 _ERRORS = 4.0  # standard errors that a loss must have moved before its level tells anything
 _WINDOW = 10  # rows at most whose median is the level of the loss at a start or an end
 _SAME_RATE = 0.05  # two rates are the same if they differ by less, as a share of the higher
+_UNORDERED_ROWS = 8  # at least, whose step is below that of the row above
+_UNORDERED_SHARE = 0.25  # at least, of such rows; a log with restarts has fewer
 _UNCLEAR, _FRESH, _CONTINUES = range(3)
 
 
@@ -53,6 +56,20 @@ def starts_of(step: np.ndarray) -> np.ndarray:
     """The rows at which the counter is back at its beginning."""
     back = np.flatnonzero(np.diff(step) < 0) + 1
     return back[step[back] <= step[0] + spacing_of(step)] if back.size else back
+
+
+def is_unordered(step: np.ndarray) -> bool:
+    """Whether the rows are not in the order of training, as in a table sorted by another column.
+
+    Args:
+        step: the step of each row, as logged.
+    """
+    back = int(np.count_nonzero(np.diff(step) < 0))
+    if back < _UNORDERED_ROWS or back < _UNORDERED_SHARE * step.size:
+        return False
+    starts = starts_of(step)
+    ends = _highest_steps(step, [0, *starts.tolist(), step.size])
+    return starts.size < back or not _are_equal(ends, spacing_of(step))
 
 
 def joined_by_epoch(step: np.ndarray, epoch: np.ndarray) -> tuple[np.ndarray, int] | None:
@@ -104,8 +121,8 @@ def fits_of(
     if len(bounds) == 2:
         return fits
     spacing = spacing_of(step)
-    ends = [int(step[a:b].max()) for a, b in pairwise(bounds)]
-    equal = max(ends[:-1]) - min(ends[:-1]) <= spacing and ends[-1] <= ends[0] + spacing
+    ends = _highest_steps(step, bounds)
+    equal = _are_equal(ends, spacing)
     epochs = equal and len(ends) > 2 and not of_epochs
     offset = 0
     for number, row in enumerate(bounds[1:-1], 1):
@@ -139,6 +156,15 @@ def shifted(step: np.ndarray, starts: Sequence[int], offsets: Sequence[int]) -> 
     """
     part = np.searchsorted(np.asarray(starts, dtype=np.int64), np.arange(step.size), side="right")
     return np.asarray(step + np.asarray([0, *offsets], dtype=np.int64)[part])
+
+
+def _highest_steps(step: np.ndarray, bounds: Sequence[int]) -> list[int]:
+    return [int(step[a:b].max()) for a, b in pairwise(bounds)]
+
+
+def _are_equal(ends: Sequence[int], spacing: int) -> bool:
+    """Whether all segments end at the same step; the last one may end earlier."""
+    return max(ends[:-1]) - min(ends[:-1]) <= spacing and ends[-1] <= ends[0] + spacing
 
 
 def _verdict(loss: np.ndarray, first_rows: slice, before: slice, after: slice) -> int:

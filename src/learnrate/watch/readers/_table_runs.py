@@ -16,6 +16,7 @@ from learnrate.watch.readers._names import epoch_name, step_names, total_name
 from learnrate.watch.readers._restarts import (
     LoggedFit,
     fits_of,
+    is_unordered,
     joined_by_epoch,
     shifted,
     spacing_of,
@@ -82,6 +83,18 @@ def _runs(
     chosen = ChosenSeries(names.columns(with_values, where, filled))
     planned = _planned(table) if total_steps is None else total_steps
     counted = _counted(table, chosen, names, where, planned)
+    if is_unordered(counted.step):
+        raise FileError(
+            f"{where}: the rows are not in the order of {chosen.step}; many steps are below that of the "
+            "row above. Sort the rows by the step, and give each run a column that names it if there "
+            "are several."
+        )
+    rates = counted.rate[np.isfinite(counted.rate)]
+    if rates.size and rates.max() < 0:
+        raise FileError(
+            f"{where}: all rates in {chosen.columns['lr'][-1]!r} are below 0, as logarithms are. Write "
+            "the rates themselves, or name another column with --lr."
+        )
     fits = fits_of(counted.step, counted.loss, counted.rate, of_epochs=counted.of_epochs)
     runs = []
     for number, fit in enumerate(fits, 1):
