@@ -310,6 +310,27 @@ def test_auto_takes_the_fastest_and_keeps_its_figures(monkeypatch):
     assert "times as fast" in choice.reason
 
 
+def test_auto_times_the_fastest_again_and_keeps_the_shorter_time():
+    true_seconds = {1: 1.0, 4: 0.5, 16: 0.4, 64: 0.9}
+    disturbed = [
+        auto.Timing("vectorised", width, 1, seconds * (1.4 if width == 16 else 1.0))
+        for width, seconds in true_seconds.items()
+    ]
+    timings, again = list(disturbed), []
+
+    def measure(timing):
+        again.append(timing.width)
+        return auto.Timing("vectorised", timing.width, 1, true_seconds[timing.width])
+
+    auto._time_again(timings, measure, lambda timing: timing.seconds, math.inf)
+    assert min(timings, key=lambda timing: timing.seconds).width == 16
+    assert again[:2] == [4, 16]
+    assert set(again) == {4, 16}
+    late, again[:] = list(disturbed), []
+    auto._time_again(late, measure, lambda timing: timing.seconds, -math.inf)
+    assert (late, again) == (disturbed, [])
+
+
 def test_auto_keeps_to_one_by_one_where_a_stack_is_slower(monkeypatch):
     class Slow(stack.Stack):
         def update(self, lr):
