@@ -62,12 +62,12 @@ def batch_size_claim(
     return Claim(
         topic="batch size",
         design=f"""
-            A network trains with {optimizer} at batches of 4 to 256 examples and at rates three a
-            decade: 5 % warm-up, then linear to 0, with 4 passes over the data at every batch size
-            (as Goyal et al. compare, so that a larger batch makes fewer updates). The best rate
-            is that of the lowest validation loss. The exponent is the slope of its logarithm
-            against that of the batch, from 4 to 32 and from 32 to 256. It is also reported for
-            equal numbers of updates, those of batch 32.
+            A network trains with {optimizer} at batch sizes of 4 to 256 and at rates three a decade, with
+            5 % warm-up and a linear decay to 0. At every batch size it makes 4 passes over the data, as
+            in Goyal et al., so a larger batch means fewer updates. The best rate has the lowest
+            validation loss. The exponent is the slope of the logarithm of the best rate against the
+            logarithm of the batch size, from 4 to 32 and from 32 to 256. It is also reported for the
+            same number of updates, that of batch size 32.
         """,
         figures=(
             Figure("exponent", f"{_EXPONENT}, batch 4 to 32", low=low, high=high),

@@ -31,8 +31,8 @@ __all__ = ["Default", "default_claim", "default_tasks", "library_claim"]
 
 _DESIGN = (
     "Each network trains with {optimizer} at rates over four decades, three a decade, and at "
-    "{rates}: 5 % warm-up, then linear to 0, with the same seeds at every rate. The excess is "
-    "relative to the loss at the rate that is best for the other seeds."
+    "{rates}, with 5 % warm-up, a linear decay to 0 and the same seeds at every rate. The excess is "
+    "relative to the loss at the best rate, which is chosen on the other seeds."
 )
 
 
@@ -144,11 +144,11 @@ def library_claim(
     return Claim(
         topic="defaults",
         design=f"""
-            Two hidden layers learn digits for 200 updates with each optimizer of {library}, at its default
-            rate and at rates from 0.03 to 1000 times it, two a decade: 5 % warm-up, then linear to
-            0. The loss at the default is compared with that at the rate that is best for the other
-            seeds. In the full test the digits come with and without noise. A good default is at
-            most a quarter above the best.
+            Networks with two hidden layers learn digits for 200 updates with each optimizer of {library}.
+            They train at the default rate and at 0.03 to 1000 times this rate, two a decade, with 5 %
+            warm-up and a linear decay to 0. The loss at the default rate is compared with the loss at
+            the best rate, which is chosen on the other seeds. The full test uses digits with and
+            without noise. A default is good if its loss is at most a quarter above the best.
         """,
         figures=(
             factor(

@@ -66,8 +66,8 @@ def edge_claim(
     return Claim(
         topic="stability",
         design=f"""
-            A network 20-64-64-1 with tanh learns 500 points by {optimizer_text} over the full
-            batch, without decay. During the run, {curvature} is measured by Lanczos with
+            A 20-64-64-1 network with tanh learns 500 points by full-batch {optimizer_text} at a
+            constant rate. During the run, {curvature} is measured by Lanczos with
             Hessian-vector products. The figure is the mean over the last third of the run.
         """,
         figures=(Figure("product", product, low=low, high=high),),

@@ -56,8 +56,8 @@ def horizon_claim(*, batch: int, steps: int, **text: Unpack[ClaimTextAndSeeds]) 
         topic="horizon",
         design=f"""
             Each network trains with batches of {batch} over the whole run, a quarter of it and a
-            sixteenth of it, at rates three a decade: 5 % warm-up, then linear to 0, so that each
-            length has a complete schedule. The best rate is that of the lowest final loss.
+            sixteenth of it, at rates three a decade. Each length has a complete schedule of 5 % warm-up
+            and a linear decay to 0. The best rate has the lowest final loss.
         """,
         figures=(
             factor(

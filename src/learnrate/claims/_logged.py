@@ -24,13 +24,14 @@ _FILE = Path(__file__).parent / "logged" / "benchmark_sweeps.json"
 _FEWEST_SEEDS = 2  # of a cell of the benchmark
 _DESIGN = """
     Nothing is trained for this claim. It reads the sweeps of the regret benchmark: 57 small trainings
-    of many kinds, each at rates that are at most a fourth of a decade apart, with 5 % warm-up and then
-    linear to 0. Those count whose optimizer {library} has. The loss at the default rate is compared
-    with that at the rate of the lowest mean loss over all seeds. (With two seeds, the rate that is best
-    for the other seeds, which other claims use, is not reliable: in the first version it was sometimes
-    a rate at which a run diverged.) Between two rates of a sweep the loss is interpolated in the logarithms. For
-    a default outside the sweep the nearest rate of the sweep counts, and for a run that diverged the
-    highest loss of the sweep. A good default is at most a quarter above the best.
+    of many kinds, each at rates that are at most a fourth of a decade apart, with 5 % warm-up and a
+    linear decay to 0. Only trainings whose optimizer is in {library} count. The loss at the default
+    rate is compared with the loss at the best rate, which has the lowest mean loss over all seeds.
+    (Other claims choose the best rate on the other seeds. With two seeds this is not reliable: in the
+    first version it sometimes chose a rate at which a run diverged.) Between two rates of a sweep, the
+    logarithm of the loss is interpolated linearly in the logarithm of the rate. A default outside the
+    sweep is replaced by the nearest rate of the sweep, and the loss of a run that diverged by the
+    highest loss of the sweep. A default is good if its loss is at most a quarter above the best.
 """
 
 

@@ -111,10 +111,10 @@ def other_rate_claim(*, share: float, compared: str, **text: Unpack[ClaimText]) 
     return Claim(
         topic="overfitting",
         design=f"""
-            Few examples, so that long runs overfit. The constant rate with the lowest validation
-            loss in a run is compared with {compared}, both for {_TIMES_LONGER} times as many updates,
-            with the same batches. The validation losses are compared at the end, and at five
-            training losses from half way down to the lowest that both reach.
+            There are few examples, so long runs overfit. The constant rate with the lowest validation
+            loss in a run is compared with {compared}, both for {_TIMES_LONGER} times as many updates
+            and with the same batches. The validation losses are compared at the end, and at five equal
+            training losses, from halfway down to the lowest one that both runs reach.
         """,
         figures=(
             factor(

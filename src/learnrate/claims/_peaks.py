@@ -45,8 +45,8 @@ DECAYS = {
 }
 PEAKS_DESIGN = (
     "Each schedule starts with a warm-up over 5 % of the run and trains at peaks a factor of two "
-    "apart. The grid grows until the best peak lies inside. The loss of a schedule is that at the "
-    "peak which is best for the other seeds."
+    "apart. The grid grows until the best peak is not at its edge. The peak of each schedule is "
+    "chosen on the other seeds."
 )
 PEAK_AXES = ClaimAxes("peak")
 

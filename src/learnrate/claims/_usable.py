@@ -53,8 +53,9 @@ def usable_claim(
         topic="extremes",
         design=f"""
             Each network trains with and without {technique} at constant rates, three a decade,
-            with the same seeds at every rate. From the best rate upwards, a rate is usable while
-            the validation loss ends below half of that of a guess, ln 10.
+            with the same seeds at every rate. A rate at or above the best rate is usable if the
+            validation loss ends below half the loss of random guessing, ln 10, at this rate and at all
+            rates in between.
         """,
         figures=(
             factor("usable", f"highest usable rate, with {short} divided by without", low=low),

@@ -88,11 +88,11 @@ def variants_claim(
 
     return Claim(
         topic=topic,
-        design=f"{design} Both train at several rates, {_IN_WORDS[shape]}; each has its own best.",
+        design=f"{design} Both train at several rates, {_IN_WORDS[shape]}, and are compared at their own best rates.",
         figures=figures,
         measure=measure,
         **text,
     )
 
 
-_IN_WORDS = {_SHAPE: "with 5 % warm-up and then linear to 0", "constant()": "held constant"}
+_IN_WORDS = {_SHAPE: "with 5 % warm-up and a linear decay to 0", "constant()": "held constant"}

@@ -74,16 +74,18 @@ CLAIM = Claim(
         network performance, 2019: often in the range between 0.0 and 1.0
     """,
     design="""
-        A softmax and a network of two hidden layers learn digits with SGD and Adam, on inputs
-        of variance 1 and on pixels from 0 to 1, at rates from 1e-3 to 1000, two a decade: 5 % warm-up,
-        then linear to 0. The best rate is that of the lowest validation loss.
+        A softmax regression and a network with two hidden layers learn digits with SGD and Adam, on
+        inputs of variance 1 and on pixels from 0 to 1. They train at rates from 1e-3 to 1000, two a
+        decade, with 5 % warm-up and a linear decay to 0. The best rate has the lowest validation
+        loss.
     """,
     figures=(factor("best rate", "the rate of the lowest loss", high=1.0),),
     measure=for_each_task(_measure),
     tasks=_tasks,
     seeds=(4, 4),
     remark="""
-        The number has no meaning without the scale of the loss and of the inputs: inputs that are
-        ten times smaller allow SGD a rate that is a hundred times higher. Adadelta's default is 1.
+        The number means nothing without the scale of the loss and of the inputs: for inputs that
+        are ten times smaller, SGD can use a rate that is a hundred times higher. Adadelta's default
+        is 1.
     """,
 )

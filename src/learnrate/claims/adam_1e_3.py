@@ -14,7 +14,7 @@ CLAIM = default_claim(
     high=GOOD,
     quick_decides=False,
     remark="""
-        Good means: a loss at most a quarter above the best. These runs are short, and a short run
-        needs a higher rate than a long one.
+        A rate is good if its loss is at most a quarter above the best. These runs are short, and a
+        short run needs a higher rate than a long one.
     """,
 )

@@ -41,22 +41,23 @@ CLAIM = Claim(
     statement="The best learning rate of Adam is inversely proportional to the width.",
     source="Yang et al., Tensor programs V, 2022, arXiv:2203.03466: the rate of hidden layers",
     design="""
-        Three hidden layers of width 16 and 128, with torch's initial weights, learn digits
-        with new noise by Adam in 100 updates, at rates two a decade: 5 % warm-up, then linear to 0. The exponent is the slope of the
-        logarithm of the best rate against that of the width. Inversely proportional means -1.25 to
-        -0.75.
+        Networks with three hidden layers of width 16 and 128, with torch's initial weights, learn
+        digits with new noise. They train with Adam for 100 updates at rates two a decade, with 5 %
+        warm-up and a linear decay to 0. The exponent is the slope of the logarithm of the best rate
+        against the logarithm of the width. Inversely proportional means -1.25 to -0.75.
     """,
     figures=(
         Figure(
             "exponent", "d ln best rate / d ln width", low=-1.0 - EXPONENT, high=-1.0 + EXPONENT
         ),
-        factor("ratio", "best rate of the narrowest network divided by that of the widest"),
+        factor("ratio", "best rate of the narrow network divided by that of the wide one"),
     ),
     measure=_measure,
     seeds=(4, 8),
     axes=ClaimAxes("width", "best rate", log="xy"),
     remark="""
-        The law is one of muP, whose first and last layer follow other laws. With one rate for all
-        layers these two weaken the effect, in narrow networks more than in wide ones.
+        The law belongs to muP, in which the first and the last layer follow other laws. With one
+        rate for all layers, these two layers weaken the effect, more in narrow networks than in
+        wide ones.
     """,
 )

@@ -39,15 +39,16 @@ CLAIM = contest_claim(
         warm-up by bounding the size of the first updates
     """,
     design="""
-        Linear to zero from the first update on, against the same after 5 % warm-up. Both train at peaks a factor of two apart; the grid grows until the best peak lies
-        inside. The loss of a schedule is that at the peak which is best for the other seeds.
+        A linear decay to zero from the first update on is compared with the same decay after 5 %
+        warm-up. Both train at peaks a factor of two apart. The grid grows until the best peak is not
+        at its edge. The peak of each schedule is chosen on the other seeds.
     """,
     figure=factor("loss ratio", "loss without warm-up divided by loss with 5 %", high=AS_GOOD),
     shapes={"no warm-up": "linear()", "5 %": "warmup(5%) >> linear()"},
     tasks=_tasks,
     seeds=(6, 6),
     remark="""
-        Without warm-up the best peak may be lower, which is allowed for here. A run of thousands of
-        updates forgets its start; a short one does not.
+        Without warm-up the best peak may be lower, so each schedule has its own best peak here. The
+        start of a run hardly matters after thousands of updates, but it does in a short run.
     """,
 )

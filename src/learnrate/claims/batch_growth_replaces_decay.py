@@ -68,10 +68,11 @@ CLAIM = Claim(
     statement="Do not decay the learning rate, increase the batch size.",
     source="Smith, Kindermans, Ying and Le 2018, arXiv:1711.00489",
     design="""
-        Two hidden layers on digits with new noise, 12,800 examples. Either the batch stays 32 and
-        the rate is divided by 4 at about a half and three quarters of the run, or the rate stays
-        and the batch is multiplied by 4 instead, at the same numbers of examples: 231 updates
-        instead of 400. Each is at the peak that is best for the other seeds.
+        Networks with two hidden layers learn digits with new noise, 12,800 examples in total.
+        Either the batch size stays at 32 and the rate is divided by 4 after about a half and three
+        quarters of the run, or the rate stays and the batch size is multiplied by 4 instead, after
+        the same numbers of examples. The growing batch needs 231 updates instead of 400. Peaks are
+        chosen on the other seeds.
     """,
     figures=(
         factor(
@@ -86,7 +87,8 @@ CLAIM = Claim(
     seeds=(4, 10),
     axes=ClaimAxes("peak", "validation loss"),
     remark="""
-        The rule is for SGD below the noise scale. Its point is time: with enough processors an
-        update takes as long at any batch, so fewer updates are a shorter run.
+        The rule is for SGD below the noise scale. Its purpose is to save time: with enough
+        processors, an update takes equally long at any batch size, so a run with fewer updates is
+        shorter.
     """,
 )

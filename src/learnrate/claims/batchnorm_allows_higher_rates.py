@@ -38,8 +38,8 @@ CLAIM = usable_claim(
     highest=30.0,
     seeds=(4, 5),
     remark="""
-        The output does not depend on the scale of weights before a BatchNorm. A large step makes
-        these weights long. Later steps are then short relative to the weights, which acts like a
-        lower rate.
+        The output does not depend on the scale of weights before a BatchNorm layer. A large update
+        increases the norm of these weights. Later updates are then small relative to the weights,
+        which acts like a lower rate.
     """,
 )

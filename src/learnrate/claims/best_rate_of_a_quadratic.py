@@ -70,7 +70,8 @@ CLAIM = Claim(
     seeds=(10, 100),
     axes=ClaimAxes("rate divided by that of the law", "log distance from the minimum"),
     remark="""
-        A tenth above this rate the largest curvature already oscillates without end, and at
-        2 / largest curvature descent diverges. In a short run the start matters more than the law.
+        A tenth above this rate, the direction of the largest curvature oscillates without end, and
+        above 2 / largest curvature gradient descent diverges. In a short run, the start matters
+        more than the law.
     """,
 )

@@ -46,8 +46,8 @@ CLAIM = variants_claim(
     statement="Biases should learn at a higher rate than the weights, such as twice theirs.",
     source="the example networks of Caffe, Jia et al. 2014, arXiv:1408.5093: lr_mult 1 and 2",
     design="""
-        Two hidden layers learn by SGD with momentum 0.9, with one rate for all, and with biases
-        at twice and ten times the rate of the weights.
+        Networks with two hidden layers learn by SGD with momentum 0.9. Either all parameters have
+        one rate, or the biases have twice or ten times the rate of the weights.
     """,
     figures=(
         factor(LOSS, "lowest loss with faster biases divided by that with one rate", high=AS_GOOD),
@@ -56,7 +56,7 @@ CLAIM = variants_claim(
     pairs=_pairs,
     seeds=(4, 6),
     remark="""
-        The advice counts as true if it costs at most 5 %. A ratio of 1 says that the factor neither helps nor
-        harms: then one rate is simpler.
+        The claim counts as true if a higher rate for biases costs at most 5 %. A ratio of 1 means
+        that it neither helps nor harms; a single rate is then simpler.
     """,
 )

@@ -10,9 +10,9 @@ CLAIM = contest_claim(
     statement="A rate that cycles between two bounds beats one that decays.",
     source="Smith 2017, Cyclical learning rates for training neural networks, arXiv:1506.01186",
     design=f"""
-        Five triangular cycles that start at a quarter of the peak, of equal height or each half
-        as high as the one before, against linear to zero. {PEAKS_DESIGN} The cycles have no
-        warm-up, since they start low.
+        Five triangular cycles that start at a quarter of the peak are compared with a linear decay
+        to zero. The cycles have equal heights, or each is half as high as the previous one.
+        {PEAKS_DESIGN} The cycles have no warm-up, because they start low.
     """,
     figure=factor("loss ratio", "loss with cycles divided by loss with linear to 0", high=1.0),
     shapes={
@@ -22,8 +22,8 @@ CLAIM = contest_claim(
     },
     seeds=(4, 8),
     remark="""
-        Smith compares with a fixed rate and its drops, and with fewer updates; here the lengths
-        are equal. Both kinds of cycles end low, at the end of a cycle, where their loss is
-        lowest.
+        Smith compares cycles with step decays from a fixed rate, and with fewer updates; here the
+        lengths are equal. Both kinds of cycles end at the end of a cycle, where the rate is low and
+        the loss is lowest.
     """,
 )

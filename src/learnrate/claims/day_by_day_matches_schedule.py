@@ -61,10 +61,10 @@ CLAIM = Claim(
         arXiv:2205.01068; the rule here is a simple one
     """,
     design="""
-        A run has eight days. On an evening after which the mean training loss of the day is less
-        than 5 % below that of the day before, the rate is divided by 3. The first rate is the best
-        of two. It is compared with 5 % warm-up and linear to 0 at its best peak; rates are chosen
-        on the other seeds.
+        A run has eight days. After a day whose mean training loss is less than 5 % below that of
+        the day before, the rate is divided by 3. The first rate is the better of two. The run is
+        compared with a schedule of 5 % warm-up and a linear decay to 0 at its best peak. Rates are
+        chosen on the other seeds.
     """,
     figures=(
         factor(
@@ -79,7 +79,7 @@ CLAIM = Claim(
     seeds=(4, 6),
     quick_decides=False,
     remark="""
-        A person sees more than one mean a day, and knows how many days are left. This rule knows
-        neither, and needs no length of the run.
+        A person sees more than one mean a day and knows how many days are left. This rule knows
+        neither, and does not need the length of the run.
     """,
 )

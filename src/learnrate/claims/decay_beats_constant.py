@@ -12,7 +12,7 @@ CLAIM = Claim(
     topic="decay",
     statement="Starting with a large rate and decaying it beats the best constant rate.",
     source="Defazio, Cutkosky, Mehta and Mishchenko 2023, arXiv:2310.07831; common advice before",
-    design=f"Linear to zero against a constant rate. {PEAKS_DESIGN}",
+    design=f"A linear decay to zero is compared with a constant rate. {PEAKS_DESIGN}",
     figures=(
         factor("loss ratio", "loss with the decay divided by loss at the constant rate", high=1.0),
         factor("peak ratio", "best peak divided by best constant rate", low=1.0),
@@ -29,8 +29,8 @@ CLAIM = Claim(
     seeds=(4, 8),
     remark="""
         A decay removes the effect of gradient noise at the end. When a network memorises a small
-        data set there is no such noise, and the validation loss shows no clear gain: an example
-        are the digits without noise.
+        data set there is no such noise, and the validation loss shows no clear gain. The digits
+        without noise are an example.
     """,
     axes=PEAK_AXES,
 )

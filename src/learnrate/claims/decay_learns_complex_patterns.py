@@ -58,10 +58,11 @@ CLAIM = Claim(
         networks?, arXiv:1908.01878
     """,
     design="""
-        20,000 points, half of them of 10 patterns a class and half of 100, a tenth of the labels
-        wrong; two hidden layers, SGD with momentum 0.9, batch 128. After two thirds of the run
-        the rate is divided by ten. Over the next twelfth of the run, the mean accuracy of each
-        half on new points is compared with that at the constant rate.
+        The data are 20,000 points: half of them have 10 patterns per class and half have 100, and a
+        tenth of the labels are wrong. A network with two hidden layers trains by SGD with momentum
+        0.9 and batch size 128. After two thirds of the run, the rate is divided by ten. Over the
+        next twelfth of the run, the mean accuracy of each half on new points is compared with that
+        at the constant rate.
     """,
     figures=(
         share(
@@ -79,9 +80,9 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(6, 10),
     remark="""
-        Both halves gain about as many points of accuracy, so the complex half has no advantage. It has
-        more left to gain: the decay leaves the complex half nearly all of its errors and the simple
-        half a third of them, as the last figure says.
+        Both halves gain about the same number of percentage points, so the complex half has no
+        advantage. It has more left to gain: after the decay, the complex half still has nearly all
+        of its errors and the simple half a third of them, as the last figure shows.
     """,
     axes=ClaimAxes("epoch", "accuracy on new points", log=""),
 )

@@ -13,14 +13,15 @@ CLAIM = contest_claim(
         Straight to zero, arXiv:2502.15938
     """,
     design=f"""
-        Step (a tenth after half and after three quarters of the run), exponential to 1 %, and
-        cosine to zero against linear to zero. {PEAKS_DESIGN}
+        A step decay (to a tenth after half and after three quarters of the run), an exponential decay
+        to 1 %, and a cosine to zero are compared with a linear decay to zero. {PEAKS_DESIGN}
     """,
     figure=factor("over linear", "loss divided by that of linear to zero", low=1 / AS_GOOD),
     shapes=DECAYS,
     seeds=(4, 8),
     remark="""
-        The best means: no other decay ends more than 5 % lower. Linear and cosine to zero differ
-        little; a bound by Defazio et al. on the loss of the last step ranks linear first.
+        A decay is the best if no other decay ends more than 5 % lower. Linear and cosine decays to
+        zero differ little. A bound by Defazio et al. on the loss of the last step ranks the linear
+        decay first.
     """,
 )

@@ -48,11 +48,11 @@ CLAIM = Claim(
     statement="With diverse tasks a positive inner rate of meta-training is better.",
     source="Finn et al. 2017, MAML, arXiv:1703.03400; Bernacchia 2021, arXiv:2102.00940, for when not",
     design="""
-        MAML with one inner step on a two-layer ReLU network in its linear regime, with three
-        inputs and labels (w.x + b)^2. The weights of a task are shared weights plus weights of the task
-        itself, multiplied by 0, 0.3 or 1; the labels have noise of 0.1, 1 or 3. The best of three
-        positive rates is compared with the best of zero and three negative ones, chosen on other
-        draws.
+        MAML with one inner step trains a two-layer ReLU network in its linear regime, with three
+        inputs and labels (w.x + b)^2. The weights of a task are the sum of shared weights and
+        task-specific weights, which are multiplied by 0, 0.3 or 1. The labels have noise of 0.1, 1
+        or 3. The best of three positive rates is compared with the best of zero and three negative
+        rates, chosen on other draws.
     """,
     figures=(
         factor(
@@ -66,7 +66,7 @@ CLAIM = Claim(
     seeds=(5, 10),
     axes=ClaimAxes("diversity of the tasks", "test loss, positive divided by the others", log=""),
     remark="""
-        One inner step helps where it can detect which task it is. The more noise the labels have,
-        the less it can detect, and the step fits the noise.
+        One inner step helps if it can detect which task it is. The noisier the labels, the less it
+        can detect, and the more the step fits the noise.
     """,
 )

@@ -44,8 +44,8 @@ CLAIM = Claim(
     statement="A decay should end at a hundredth of the first rate.",
     source="lrf = 0.01 in Ultralytics YOLO, its last rate as a share of the first; common advice",
     design=f"""
-        An exponential decay to a hundredth of the peak, against the best of such decays to 0.3,
-        0.1, 0.03, 0.01, 0.003 and 0.001 of it. {PEAKS_DESIGN}
+        An exponential decay to a hundredth of the peak is compared with the best exponential decay
+        to 0.3, 0.1, 0.03, 0.01, 0.003 or 0.001 of the peak. {PEAKS_DESIGN}
     """,
     figures=(
         factor(
@@ -71,8 +71,8 @@ CLAIM = Claim(
     seeds=(4, 4),
     axes=PEAK_AXES,
     remark="""
-        Of an exponential decay a hundredth is reached at the end only, so most of the run has a
-        higher share than under a linear decay. The factor of an update follows from the length:
-        0.01 to the power of 1 / updates.
+        An exponential decay reaches a hundredth only at the end, so its rate is higher than under a
+        linear decay for most of the run. The factor per update follows from the length: 0.01 to the
+        power of 1 / updates.
     """,
 )

@@ -12,7 +12,10 @@ CLAIM = contest_claim(
         loops that call ExponentialLR(gamma=0.95).step() for every batch; torch's documentation
         steps it once an epoch
     """,
-    design=f"The rate times 0.95 after every update, against linear to zero. {PEAKS_DESIGN}",
+    design=f"""
+        A schedule that multiplies the rate by 0.95 after every update is compared with a linear
+        decay to zero. {PEAKS_DESIGN}
+    """,
     figure=factor("loss ratio", "its loss divided by that of linear to 0", high=AS_GOOD),
     shapes={
         "0.95 an update": "warmup(5%) >> exponential(factor=0.95, every=1)",
@@ -21,7 +24,7 @@ CLAIM = contest_claim(
     tasks=short_decay_tasks,
     seeds=(4, 8),
     remark="""
-        After 90 updates 1 % of the rate is left, and the run has in effect ended, whatever its
-        length. A higher peak cannot make up for it.
+        After 90 updates 1 % of the rate is left, so the run has effectively ended, whatever its
+        length. A higher peak cannot compensate for this.
     """,
 )

@@ -120,9 +120,9 @@ CLAIM = Claim(
     seeds=(3, 3),
     quick_decides=False,
     remark="""
-        MAML's authors train for 60,000 meta-updates. Here the longest run has 160, and the lengths show
-        the trend. Classes are numbered anew in every episode, so without a step nothing can be
-        learned.
+        MAML's authors train for 60,000 meta-updates. Here the longest run has 160 meta-updates, and
+        the different lengths show the trend. Classes get new numbers in every episode, so nothing
+        can be learned without an inner step.
     """,
     axes=ClaimAxes("inner_lr", "test loss", log=""),
 )

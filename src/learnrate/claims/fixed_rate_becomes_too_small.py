@@ -48,9 +48,9 @@ CLAIM = Claim(
     statement="As learning slows down, a fixed rate becomes too small.",
     source="an interpretation of the flattening loss curve; methods that raise the rate on slow progress",
     design="""
-        Each network trains at the constant rate with the lowest training loss at an eighth of the
-        run. After an eighth and after a half of the run it continues at that rate times 1/32 to
-        32, two factors a decade, and the validation losses at the end are compared.
+        Each network trains at the constant rate with the lowest training loss after an eighth of
+        the run. After an eighth and after half of the run, copies continue at 1/32 to 32 times that
+        rate, two factors a decade. Their validation losses at the end are compared.
     """,
     figures=(
         factor("factor", "best rate for the rest of the run divided by the rate so far", low=1.0),
@@ -60,8 +60,8 @@ CLAIM = Claim(
     seeds=(4, 8),
     axes=ClaimAxes("factor after the branch", "validation loss"),
     remark="""
-        The loss flattens for two reasons. Along flat directions a higher rate helps; where the
-        noise of the gradient holds the loss up, a lower one does. Which reason is stronger depends on the
-        batch and on the remaining time.
+        The loss flattens for two reasons. If the remaining directions are flat, a higher rate
+        helps. If gradient noise keeps the loss high, a lower rate helps. Which reason is stronger
+        depends on the batch size and on the remaining time.
     """,
 )

@@ -40,7 +40,8 @@ CLAIM = usable_claim(
     highest=10.0,
     seeds=(4, 6),
     remark="""
-        A higher usable rate is not a better one: compare the best rates and the best losses. Adam
-        divides by the size of the gradient, so clipping every step alike changes nothing there.
+        A higher usable rate is not a better rate: compare the best rates and the best losses. Adam
+        divides the gradient by its size, so clipping every gradient by the same factor has no
+        effect on Adam.
     """,
 )

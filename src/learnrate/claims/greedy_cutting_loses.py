@@ -46,10 +46,10 @@ CLAIM = Claim(
     statement="Cutting the rate where progress slows looks good at once and loses in the end.",
     source="Wu et al., Understanding short-horizon bias, 2018, arXiv:1803.02021",
     design="""
-        A run at a constant rate is branched after an eighth of its length. One branch continues
-        at a tenth of the rate; the other keeps the rate and decays to 0 over the last fifth. The
-        rate is the best one for the second branch, on other seeds. The validation losses are
-        compared soon after the branch, at a sixth of the run, and at the end.
+        A run at a constant rate is split into two branches after an eighth of its length. One
+        branch continues at a tenth of the rate. The other keeps the rate and decays to 0 over the
+        last fifth. The rate is the best one for the second branch, chosen on the other seeds. The
+        validation losses are compared soon after the split, at a sixth of the run, and at the end.
     """,
     figures=(
         factor(
@@ -63,7 +63,8 @@ CLAIM = Claim(
     tasks=mlp_tasks("SGD", "Adam", batch=8, steps=1600, full_steps=3200),
     axes=ClaimAxes("update", "training loss", log="y"),
     remark="""
-        A cut of the rate lowers the loss at any time, so a fall is no evidence that the cut came
-        at the right time. Against a run that never decays, the cut run may stay ahead for long.
+        Lowering the rate reduces the loss at any time, so a lower loss is no evidence that the cut
+        came at the right time. The cut run may stay ahead of a run that never decays for a long
+        time.
     """,
 )

@@ -56,11 +56,11 @@ CLAIM = Claim(
         Jastrzebski et al. 2017, arXiv:1711.04623
     """,
     design="""
-        A loss with two minima of equal depth, one of width 0.3 and one of width 1, is descended
-        from the sharp one by 200 points with Gaussian noise on the gradient. The figure is the
-        number of updates until half of them have passed the barrier, at a rate over that at half
-        of it. A rate at which no point leaves is not compared. Without noise, rates of
-        1 and 4 over the curvature are tried.
+        The loss has two minima of equal depth, one of width 0.3 and one of width 1. 200 points
+        start in the sharp minimum and descend with Gaussian noise on the gradient. The number of
+        updates until half of the points have passed the barrier is compared between a rate and half
+        of it. Rates at which no point leaves are not compared. Rates of 1 and 4 over the curvature
+        are also tried without noise.
     """,
     figures=(
         factor(
@@ -74,9 +74,9 @@ CLAIM = Claim(
     seeds=(4, 20),
     axes=ClaimAxes("lr", "updates until half have left", log="xy"),
     remark="""
-        A run that never leaves counts with its length, so the true ratios are at most those shown.
-        Without noise a minimum is left only if lr times its curvature is far enough above 2; just
-        above 2 the points oscillate in it. After a
-        decay, the run stays in the minimum where it is.
+        A run that never leaves counts with its full length, so the true ratios are at most those
+        shown. Without noise, points leave a minimum only if lr times its curvature is far enough
+        above 2; just above 2 they oscillate in it. After a decay, points stay in the minimum where
+        they are.
     """,
 )

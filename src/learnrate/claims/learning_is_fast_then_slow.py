@@ -40,13 +40,13 @@ CLAIM = Claim(
     source="common observation; it is why the loss is often plotted over the logarithm of updates",
     design="""
         Each network trains at the constant rate with the lowest training loss over the last tenth
-        of the run, at a tenth and at a hundredth of it. The smoothed training loss is read at the
-        start, in the middle and at the end.
+        of the run, and at a tenth and a hundredth of this rate. The smoothed training loss is read
+        at the start, in the middle and at the end.
     """,
     figures=(
         share(
             "first half",
-            "fall of the loss in the first half of the run, as a share of the whole fall",
+            "decrease of the loss in the first half of the run, as a share of the total decrease",
             low=0.5,
         ),
     ),
@@ -55,9 +55,9 @@ CLAIM = Claim(
     seeds=(4, 8),
     axes=ClaimAxes("update", "training loss", log="x"),
     remark="""
-        At a rate so low that the run covers only the start of the curve, the loss falls evenly. At
-        a hundredth of the best rate it may hardly fall at all: the share is then mostly noise, and
-        its interval is wide.
-        A schedule changes the course: during a decay the loss falls a second time.
+        If the rate is so low that the run covers only the start of the curve, the loss falls
+        evenly. At a hundredth of the best rate it may hardly fall at all; the share is then mostly
+        noise, and its interval is wide. A schedule changes the curve: during a decay the loss falls
+        a second time.
     """,
 )

@@ -62,10 +62,10 @@ CLAIM = Claim(
     statement="A low learning rate needs more data.",
     source="common advice; each example moves the weights by less",
     design="""
-        Two hidden layers learn digits with new noise in every batch, so that no example comes
-        twice. The constant rate that is best after a tenth of the run sets a validation loss
-        there. The figure counts the examples that a third and a tenth of this rate need to reach the
-        same loss.
+        Networks with two hidden layers learn digits with new noise in every batch, so no example is
+        used twice. The constant rate that is best after a tenth of the run sets the validation loss
+        to reach. The figure compares how many examples a third and a tenth of this rate need to
+        reach it.
     """,
     figures=(
         factor(
@@ -82,8 +82,8 @@ CLAIM = Claim(
     seeds=(4, 8),
     axes=ClaimAxes("update", "validation loss", log="xy"),
     remark="""
-        A run can show a factor of at most ten. The claim is about passing over the data once: in
-        several passes the same examples serve again. With all the data there is, the lower of two
-        constant rates ends lower.
+        A run can show a factor of at most ten. The claim is about a single pass over the data; with
+        several passes, the same examples are used again. At the end of the whole run, the lower of
+        two constant rates has the lower loss.
     """,
 )

@@ -10,7 +10,7 @@ CLAIM = other_rate_claim(
     share=1 / 3,
     compared="a third of it",
     remark="""
-        At equal time a lower rate has learned less, so it has overfitted less as well. Stopping
-        earlier does the same. The comparison at equal training loss leaves that out.
+        At equal time, a lower rate has learned less, so it has also overfitted less. Earlier
+        stopping has the same effect. The comparison at equal training loss excludes this effect.
     """,
 )

@@ -144,8 +144,8 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(5, 8),
     remark="""
-        Fine-tuning has an advantage if the new task is similar to the old one: compare the
-        losses. The advice comes from large pretrained networks, few updates, and forgetting. How
-        well the network still does on its first task is not measured here.
+        Fine-tuning has an advantage if the new task is similar to the old one: compare the losses.
+        The advice comes from large pretrained networks that are trained for few updates and must
+        not forget. How well the network still solves its first task is not measured here.
     """,
 )

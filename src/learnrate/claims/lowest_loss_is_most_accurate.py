@@ -64,10 +64,11 @@ CLAIM = Claim(
     statement="The learning rate with the lowest loss has the highest accuracy too.",
     source="common practice: a rate is chosen by the loss, the model is judged by its accuracy",
     design="""
-        Two hidden layers learn digits with new noise in 60 updates, with SGD and momentum 0.9 and
-        with Adam, at rates two a decade: 5 % warm-up, then linear to 0. Each network is judged
-        twice: by its validation loss, and by the share of validation examples that it gets wrong.
-        The same rate means one within a factor of 2.
+        Networks with two hidden layers learn digits with new noise in 60 updates, with SGD with
+        momentum 0.9 and with Adam, at rates two a decade, with 5 % warm-up and a linear decay to 0.
+        Each network is judged twice: by its validation loss, and by the share of validation
+        examples that it classifies wrongly. Two rates count as the same if they differ by at most a
+        factor of 2.
     """,
     figures=(
         factor(
@@ -84,7 +85,7 @@ CLAIM = Claim(
     seeds=(4, 8),
     axes=ClaimAxes("lr", "validation loss, and share of errors", log="xy"),
     remark="""
-        An overfitted network is wrong with more confidence: its loss rises while its accuracy
-        stays the same. Then the loss prefers a lower rate than the accuracy does.
+        An overfitted network is more confident when it is wrong: its loss rises while its accuracy
+        stays the same. The loss then favours a lower rate than the accuracy does.
     """,
 )

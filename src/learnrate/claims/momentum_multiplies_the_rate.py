@@ -47,7 +47,7 @@ CLAIM = variants_claim(
     seeds=(4, 8),
     quick_decides=False,
     remark="""
-        The rule holds for small rates. Near the stability limit momentum allows a rate only
-        (2 + 2 * 0.9) / 2 = 1.9 times higher, not one that is ten times lower.
+        The rule holds for small rates. Near the stability limit, momentum 0.9 allows a rate that is
+        only (2 + 2 * 0.9) / 2 = 1.9 times higher. By the rule, the limit would be ten times lower.
     """,
 )

@@ -81,11 +81,11 @@ CLAIM = Claim(
         2019, arXiv:1912.02292, show where it ends
     """,
     design="""
-        Networks of 1, 3 and 6 hidden layers of equal width learn few examples with AdamW, 5 %
-        warm-up, then linear to 0, each at its best rate of four. The validation losses of a
-        deeper network and of the shallowest are compared at five training losses, from half way
-        down to the lowest that both reach. A depth at which a training loss does not fall to a tenth
-        has not learned, and its case is open.
+        Networks with 1, 3 and 6 hidden layers of equal width learn few examples with AdamW, 5 %
+        warm-up and a linear decay to 0, each at the best of four rates. The validation losses of a
+        deeper network and of the shallowest one are compared at five equal training losses, from
+        halfway down to the lowest one that both reach. If the training loss of a network does not
+        fall to a tenth, the network has not learned and its case is open.
     """,
     figures=(
         factor(
@@ -98,10 +98,10 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(4, 5),
     remark="""
-        A deep network reaches a training loss near 0 late; stopped before that, it is merely
-        worse, so only equal training losses are compared. At a common rate the deeper network would be
-        judged by a rate that does not suit it. Loss and accuracy may differ: an overfitted
-        network is wrong with more confidence.
+        A deep network needs longer to reach a training loss near 0. Before that, it is merely
+        worse, so only equal training losses are compared. At a common rate, the deeper network
+        would be judged at a rate that does not suit it. Loss and accuracy may differ, because an
+        overfitted network is more confident when it is wrong.
     """,
     axes=ClaimAxes("training loss, first seed", "validation loss", log="xy"),
 )

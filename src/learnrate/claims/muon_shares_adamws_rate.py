@@ -61,11 +61,11 @@ CLAIM = Claim(
     statement="With updates scaled to the size of AdamW's, Muon and AdamW share one learning rate.",
     source="Liu et al., Muon is scalable for LLM training, 2025, arXiv:2502.16982",
     design="""
-        Four hidden layers learn digits with new noise. torch's Muon trains the matrices between
-        hidden layers, AdamW all else, both without weight decay. The rate of Muon is 0.3, 1 or 3
-        times that of AdamW; each ratio trains at five rates, with 5 % warm-up and then linear to
-        0. The loss at the best common rate is compared with that at the best pair of rates, both
-        chosen on the other seeds.
+        Networks with four hidden layers learn digits with new noise. torch's Muon trains the
+        matrices between hidden layers and AdamW trains all other parameters, both without weight
+        decay. The rate of Muon is 0.3, 1 or 3 times that of AdamW. Each ratio trains at five rates,
+        with 5 % warm-up and a linear decay to 0. The loss at the best common rate is compared with
+        the loss at the best pair of rates; both are chosen on the other seeds.
     """,
     figures=(
         factor(
@@ -81,7 +81,8 @@ CLAIM = Claim(
     quick_decides=False,
     axes=ClaimAxes("rate of Muon over rate of AdamW", "validation loss"),
     remark="""
-        In torch the scale is `adjust_lr_fn="match_rms_adamw"`; the default is that of Muon's
-        authors, with which the rates differ by the size of the matrices.
+        In torch, this scaling is `adjust_lr_fn="match_rms_adamw"`. The default is the scaling of
+        Muon's authors, for which the two rates differ by a factor that depends on the size of the
+        matrices.
     """,
 )

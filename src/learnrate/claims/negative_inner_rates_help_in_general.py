@@ -106,9 +106,9 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(5, 8),
     remark="""
-        Negative rates win where the inner step mostly fits label noise, positive rates where one
+        Negative rates win if the inner step mostly fits label noise, and positive rates win if one
         step can detect how tasks differ. On Omniglot (docs/why/negative-inner-rates.md) positive
-        rates win by far: classes are numbered anew in every episode, so nothing can be learned
+        rates win by far: classes get new numbers in every episode, so nothing can be learned
         without a step.
     """,
     axes=ClaimAxes("inner_lr", "test loss over that at 0", log=""),

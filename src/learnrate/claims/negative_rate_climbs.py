@@ -36,9 +36,9 @@ CLAIM = Claim(
     statement="A negative learning rate climbs: plain training gets worse with it.",
     source="The update rule itself: w <- w - lr * step.",
     design="""
-        Each network makes 50 updates at minus the rate that a range test suggests. Its training
-        loss over the last tenth is compared with the first loss. A ratio that is above a million,
-        or not finite, counts as a million.
+        Each network makes 50 updates at minus the rate that a range test suggests. The mean
+        training loss over the last tenth is divided by the first loss. A ratio above a million, or
+        one that is not finite, counts as a million.
     """,
     figures=(factor("climb", "training loss at the end over that at the start", low=1.0),),
     measure=for_each_task(_measure),
@@ -50,8 +50,8 @@ CLAIM = Claim(
     seeds=(3, 10),
     axes=ClaimAxes("update", "training loss over its start", log="y"),
     remark="""
-        This is about plain training. The inner rate of meta-learning has a negative optimum in
-        some settings (Bernacchia, 2021, arXiv:2102.00940). A schedule must be made negative
+        The claim is about ordinary training. In meta-learning, the best inner rate is negative in
+        some settings (Bernacchia, 2021, arXiv:2102.00940). A negative schedule must be declared
         explicitly: ascend(0.01 * constant()).
     """,
 )

@@ -59,10 +59,10 @@ CLAIM = Claim(
     statement="Under gradient noise a constant rate settles at a loss in proportion to the rate.",
     source="Bottou, Curtis and Nocedal 2018, Optimization methods, arXiv:1606.04838, theorem 4.6",
     design="""
-        Descent with unit noise on quadratics of 20 dimensions starts in the minimum. The excess
-        loss is averaged over the second half of 8,000 updates, at rates of 0.01 to 0.1 over the
-        largest curvature. Proportional means an exponent of 0.75 to 1.25. The exponent at rates
-        of 0.2 to 1.5 is reported too.
+        Gradient descent with unit noise on quadratics of 20 dimensions starts at the minimum. The
+        excess loss is averaged over the second half of 8,000 updates, at rates of 0.01 to 0.1 over
+        the largest curvature. Proportional means an exponent of 0.75 to 1.25. The exponent at rates
+        of 0.2 to 1.5 over the largest curvature is also reported.
     """,
     figures=(
         Figure(
@@ -77,7 +77,7 @@ CLAIM = Claim(
     seeds=(4, 10),
     axes=ClaimAxes("lr", "excess loss", log="xy"),
     remark="""
-        Momentum 0.9 settles at the level of a rate that is ten times higher. Near 2 / curvature
-        the level rises faster than the rate.
+        With momentum 0.9, the loss settles at the level of a rate that is ten times higher. Near 2
+        / curvature, the level rises faster than the rate.
     """,
 )

@@ -53,9 +53,10 @@ CLAIM = Claim(
     statement="With gradient noise, training ends in wide minima rather than in sharp ones.",
     source="Keskar et al. 2016, arXiv:1609.04836; Jastrzebski et al. 2017, arXiv:1711.04623",
     design="""
-        A loss with two minima of equal depth, of width 0.3 and 1, is descended by 200 points, half
-        of them from each minimum, with Gaussian noise on the gradient, at three peaks, linear to 0.
-        The figure counts where they end. The loss at the end is reported with and without the decay.
+        The loss has two minima of equal depth, of width 0.3 and 1. 200 points, half of them from
+        each minimum, descend with Gaussian noise on the gradient, at three peaks with a linear
+        decay to 0. The figure counts where they end. The loss at the end is reported with and
+        without the decay.
     """,
     figures=(
         share("in the wide one", "share of the points that end in the wide minimum", low=0.5),
@@ -65,8 +66,8 @@ CLAIM = Claim(
     seeds=(4, 20),
     axes=ClaimAxes("peak", "share in the wide minimum"),
     remark="""
-        At a rate that is too low no point moves between the minima, so the share stays at its
-        first value. The noise moves the points between the minima, and the decay lets them
-        settle: at the constant rate they stay above both minima.
+        If the rate is too low, no point moves between the minima, so the share stays at its initial
+        value. The noise moves the points between the minima, and the decay lets them settle. At a
+        constant rate they stay above both minima.
     """,
 )

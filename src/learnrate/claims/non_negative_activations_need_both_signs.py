@@ -76,9 +76,10 @@ CLAIM = variants_claim(
         networks with nonnegative weight constraints, train without
     """,
     design="""
-        Two hidden layers of 32 units with ReLU, or with sigmoid, learn digits with new noise by Adam, in 60 updates. In the variant, the
-        weights after the first layer are absolute values of the trained parameters, so that they are
-        never negative; biases and the first layer keep both signs. Rates are two a decade.
+        Networks with two hidden layers of 32 units, with ReLU or with sigmoid, learn digits with
+        new noise by Adam in 60 updates, at rates two a decade. In the variant, the weights after
+        the first layer are the absolute values of the trained parameters, so they are never
+        negative. Biases and the first layer keep both signs.
     """,
     figures=(
         factor(LOSS, "loss with non-negative weights over that with both signs", low=1.0),
@@ -87,8 +88,8 @@ CLAIM = variants_claim(
     pairs=_pairs,
     seeds=(4, 8),
     remark="""
-        The statement is true if the network is worse without negative weights; it says nothing of
-        how much. The last layer loses nothing: a softmax is the same if a number is added to all
-        weights of a unit.
+        The claim counts as true if the network is worse without negative weights. It does not say
+        by how much. The last layer loses nothing, because a softmax does not change if a number is
+        added to all weights of a unit.
     """,
 )

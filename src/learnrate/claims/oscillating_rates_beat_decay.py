@@ -25,7 +25,7 @@ CLAIM = contest_claim(
     },
     seeds=(4, 8),
     remark="""
-        Restarts give a usable network at the end of every cycle, and several for an ensemble. The
-        figure does not count that.
+        Restarts give a usable network at the end of every cycle, and so several networks for an
+        ensemble. The figure does not count this.
     """,
 )

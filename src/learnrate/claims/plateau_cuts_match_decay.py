@@ -67,10 +67,11 @@ CLAIM = Claim(
         common advice; the documentation of ReduceLROnPlateau in torch and Keras (models benefit
         from a rate 2 to 10 times lower once learning stagnates)
     """,
-    design=f"""
-        torch's ReduceLROnPlateau at its defaults (a tenth, patience 10) reads the validation loss
-        {READINGS} times a run, at the best of three peaks. It is compared with a 5 % warm-up and
-        linear to 0 of the same length at its own best peak. Peaks are chosen on the other seeds.
+    design="""
+        torch's ReduceLROnPlateau with its defaults (factor 0.1, patience 10) reads the validation
+        loss 60 times per run, at the best of three peaks. It is compared with a schedule of the
+        same length, with 5 % warm-up and a linear decay to 0, at its own best peak. Peaks are
+        chosen on the other seeds.
     """,
     figures=(
         factor("loss", "validation loss with cuts divided by that with the decay", high=AS_GOOD),
@@ -80,8 +81,9 @@ CLAIM = Claim(
     seeds=(4, 6),
     tasks=_tasks,
     remark="""
-        Cuts on plateaus need no length of the run, a decay does; here the length is known. A
-        longer run has more readings, and is cut when they stagnate, not when it suits the rest of
-        the run. The cuts use the validation loss, by which both are judged.
+        Cuts on a plateau do not need the length of the run, but a decay does; here the length is
+        known. In a longer run, there are more readings, and a cut happens when they stagnate, not
+        when it suits the rest of the run. The cuts use the validation loss, by which both are
+        judged.
     """,
 )

@@ -109,8 +109,8 @@ CLAIM = Claim(
     seeds=(3, 5),
     axes=PEAK_AXES,
     remark="""
-        Examples take the place of tokens. The schedule was published for language models of
-        millions to billions of parameters, in the parametrization muP, with peaks that are not
-        tuned at all.
+        Examples take the place of tokens. The schedule was published for language models with
+        millions to billions of parameters in the muP parametrization, with peaks that are not tuned
+        at all.
     """,
 )

@@ -51,9 +51,10 @@ CLAIM = Claim(
         github.com/lnsmith54/super-convergence
     """,
     design="""
-        Range tests of 50 to 400 updates (1,600 in the full test) from 1e-5 to 10, with the same
-        initial weights. The slope is that of ln suggestion against ln length. The rule is a tenth
-        of the rate with the lowest smoothed loss; steepest fall and valley are reported too.
+        Range tests of 50 to 400 updates (1,600 in the full test) raise the rate from 1e-5 to 10,
+        with the same initial weights. The slope is that of ln suggestion against ln length. The
+        suggestion is a tenth of the rate with the lowest smoothed loss; the rules of the steepest
+        fall and the valley are also reported.
     """,
     figures=(
         Figure("slope", "d ln suggestion / d ln length, by the lowest loss", high=0.0),
@@ -63,9 +64,9 @@ CLAIM = Claim(
     tasks=mlp_tasks("SGD momentum", "Adam"),
     axes=ClaimAxes("updates in the test", "suggested rate", log="xy"),
     remark="""
-        In Smith's logs of ResNet-56, 0 to 3, the smoothed training loss is lowest at 1.86 in the
-        test of 5,000 updates and at 0.18 to 0.57 in those of 20,000 and 100,000: three to ten
-        times lower. The smoothing here spans the same number of updates at every length, so it
-        blurs the rate less in a longer test.
+        In Smith's logs of ResNet-56, with rates from 0 to 3, the smoothed training loss is lowest
+        at 1.86 in the test of 5,000 updates, and at 0.18 to 0.57 in those of 20,000 and 100,000,
+        which is three to ten times lower. The smoothing here spans the same number of updates at
+        every length, so it blurs the rate less in a longer test.
     """,
 )

@@ -55,9 +55,10 @@ CLAIM = Claim(
     """,
     source="Common advice, after Smith, Cyclical learning rates, 2017, arXiv:1506.01186",
     design="""
-        A range test of 200 rates from 1e-10 to 10, in equal factors and in equal differences. The
-        smoothed loss is flat until it has made a tenth of its fall, and falls until it is lowest.
-        Shares are of the updates that the test makes before it ends.
+        A range test of 200 rates from 1e-10 to 10 is made with equal factors and with equal
+        differences between rates. The smoothed loss is flat until it has completed a tenth of its
+        decrease, and falls until it is lowest. Shares are of the updates that the test makes before
+        it ends.
     """,
     figures=(
         share("flat", "share of the test that is flat", low=0.1),
@@ -71,8 +72,8 @@ CLAIM = Claim(
     seeds=(3, 10),
     axes=ClaimAxes("lr", "training loss, smoothed", log="x"),
     remark="""
-        A part must be at least a tenth of the test. In equal differences the second rate is 0.05
-        already, so the test passes all decades below in one update: only the exponential mode has
-        a flat part.
+        A part must be at least a tenth of the test. With equal differences, the second rate is
+        already 0.05, so the test passes all lower decades in one update. Only the exponential mode
+        has a flat part.
     """,
 )

@@ -66,10 +66,10 @@ CLAIM = Claim(
         standardised inputs
     """,
     design="""
-        Networks with no, one and four hidden layers train 100 updates with each of four
-        optimizers at rates from 1e-9 to 1000, one a decade: 5 % warm-up, then linear to 0. The
-        best rate is that of the lowest validation loss. Two of the networks also train on inputs
-        a thousand times too large.
+        Networks with no, one and four hidden layers train for 100 updates with each of four
+        optimizers, at rates from 1e-9 to 1000, one a decade, with 5 % warm-up and a linear decay to
+        0. The best rate has the lowest validation loss. Two of the networks also train on inputs
+        that are a thousand times too large.
     """,
     figures=(
         factor("best", "the best rate", low=1e-6, high=10.0),
@@ -79,8 +79,8 @@ CLAIM = Claim(
     tasks=_tasks,
     seeds=(3, 5),
     remark="""
-        The claim holds for inputs and weights of size about 1. The best rate of SGD falls with
-        the scale of the inputs, and with its square under a squared loss; that of Adam hardly
-        does.
+        The claim holds for inputs and weights of size about 1. If the inputs get larger, the best
+        rate of SGD falls in proportion, or with the square for a squared loss; the best rate of
+        Adam hardly changes.
     """,
 )

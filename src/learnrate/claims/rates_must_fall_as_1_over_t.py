@@ -23,7 +23,7 @@ CLAIM = contest_claim(
     tasks=short_decay_tasks,
     seeds=(4, 8),
     remark="""
-        The theorem is about runs without an end on convex losses: it says which rates converge,
-        not which are best after a given number of updates.
+        The theorem is about convex losses and runs without an end. It says which rates converge,
+        not which rates are best after a given number of updates.
     """,
 )

@@ -90,8 +90,9 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(4, 5),
     remark="""
-        The parameters grow because the output layer reads every pixel. A network that averages
-        over all pixels before its output has the same number with and without subsampling.
+        The number of parameters grows because the output layer reads every pixel. A network that
+        averages over all pixels before its output layer has the same number of parameters with and
+        without subsampling.
     """,
     axes=ClaimAxes("training loss, first seed", "validation loss", log="xy"),
 )

@@ -60,10 +60,11 @@ CLAIM = Claim(
     axes=ClaimAxes("lr", "training loss, smoothed"),
     quick_decides=False,
     remark="""
-        The test differs from the original: it has 7 convolutions of 8 to 32 channels instead of 55 of
-        16 to 64, digits and 4,000 images of CIFAR-10 instead of 50,000, no augmentation, no weight decay,
-        and 60 updates instead of thousands. ResNet-56 itself takes too long for a claim. A longer test would
-        say less: see range-test-depends-on-its-length. Smith reads the test at the rate of lowest
+        The test differs from the original. The network has 7 convolutions of 8 to 32 channels
+        instead of 55 of 16 to 64. The data are digits and 4,000 images of CIFAR-10 instead of
+        50,000 images, without augmentation and weight decay. The test has 60 updates instead of
+        thousands. ResNet-56 itself takes too long for a claim. A longer test would suggest a lower
+        rate: see range-test-depends-on-its-length. Smith reads the test at the rate of the lowest
         loss; on digits the other rules suggest rates that are 10 to 70 times lower.
     """,
 )

@@ -117,11 +117,12 @@ CLAIM = Claim(
         they are small.
     """,
     source="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5 (RMSprop), 2012",
-    design=f"""
-        RMSprop trains at lr {LR:g}. The gradients and steps of each weight are recorded over the
-        last {READ} updates. The effective rate is step over gradient. In gradient descent it is
-        the same for all weights, so the slope of its logarithm over that of the gradient is 0;
-        the slope is -1 if all steps are equally long.
+    design="""
+        RMSprop trains at lr 0.001. The gradients and steps of each weight are recorded over the
+        last 100 updates. The effective rate is the step divided by the gradient. The slope is that
+        of the logarithm of the effective rate against the logarithm of the gradient. It is 0 for
+        gradient descent, where the effective rate is the same for all weights, and -1 if all steps
+        are equally long.
     """,
     figures=(
         Figure("places", "slope of ln(step / gradient) on ln gradient, across weights", high=0.0),
@@ -131,10 +132,10 @@ CLAIM = Claim(
     seeds=(4, 6),
     tasks=_tasks,
     remark="""
-        Steps are shorter than those of gradient descent, and equally long for all weights; they
-        are not shorter than the steps where gradients are small. From one update to the next
-        nothing is shortened: the average in the divisor covers about a hundred updates, so a
-        sudden large gradient makes a large step, up to ten times lr.
+        Unlike the steps of gradient descent, the steps are about equally long for all weights. They
+        are not shorter where gradients are large than where they are small. From one update to the
+        next nothing is shortened: the average in the divisor covers about a hundred updates, so a
+        sudden large gradient causes a large step, up to ten times lr.
     """,
     axes=ClaimAxes("root mean square of a weight's gradients", "and of its steps", log="xy"),
 )

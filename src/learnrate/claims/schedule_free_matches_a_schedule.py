@@ -76,9 +76,9 @@ CLAIM = Claim(
     statement="Schedule-free training matches a tuned schedule, without one.",
     source="Defazio et al. 2024, The road less scheduled, arXiv:2405.15682",
     design="""
-        Schedule-free AdamW, with 5 % warm-up, a constant rate and its evaluation mode, is compared
-        with AdamW under 5 % warm-up and linear to 0, and under a constant rate. Each trains at
-        seven rates from 3e-4 to 0.3, and its loss is that at the rate which is best for the other seeds.
+        Schedule-free AdamW, with 5 % warm-up and a constant rate and judged in its evaluation mode,
+        is compared with AdamW under 5 % warm-up and a linear decay to 0, and under a constant rate.
+        Each trains at seven rates from 3e-4 to 0.3, and its rate is chosen on the other seeds.
     """,
     figures=(
         factor(
@@ -93,7 +93,8 @@ CLAIM = Claim(
     seeds=(4, 6),
     tasks=_tasks,
     remark="""
-        The rate must be tuned in both. The advantage is that the length need not be known: a schedule-free run can stop at any
-        time. tuning-free-matches-tuned-adamw has schedule-free at its default rate.
+        Both need a tuned rate. The advantage is that the length need not be known: a schedule-free
+        run can stop at any time. tuning-free-matches-tuned-adamw tests schedule-free at its default
+        rate.
     """,
 )

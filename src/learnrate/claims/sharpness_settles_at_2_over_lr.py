@@ -20,8 +20,8 @@ CLAIM = edge_claim(
     rates=(0.4, 0.2),
     steps=1800,
     remark="""
-        Small rates arrive late: at 0.1 the product is still 1.2 after 6,000 steps of this
-        network. With small batches it stays below 2, because gradient noise flattens the loss
-        first.
+        Small rates reach this value late: at 0.1, the product is still 1.2 after 6,000 steps of
+        this network. With small batches the product stays below 2, because gradient noise flattens
+        the loss first.
     """,
 )

@@ -39,9 +39,10 @@ CLAIM = Claim(
         arXiv:1609.04836
     """,
     design="""
-        Few examples. The constant rate with the lowest validation loss in a run is compared with a
-        fifth of it, both for five times as many updates, with the same batches. The lowest of 40
-        validation losses of each run decides, as if both had been stopped in time.
+        There are few examples. The constant rate with the lowest validation loss in a run is
+        compared with a fifth of this rate, both for five times as many updates and with the same
+        batches. The lowest of 40 validation losses of each run decides, as if both runs had been
+        stopped at the best time.
     """,
     figures=(
         factor("lowest", "lowest validation loss divided by that of the best rate", high=1.0),
@@ -52,7 +53,7 @@ CLAIM = Claim(
     seeds=(4, 5),
     axes=ClaimAxes("update, first seed", "validation loss", log="y"),
     remark="""
-        Both runs have so much time that they overfit in the end. There the smaller rate is behind,
-        because it has learned less: see lower-rate-against-overfitting.
+        Both runs are so long that they overfit at the end. At the end the smaller rate has
+        overfitted less, because it has learned less: see lower-rate-against-overfitting.
     """,
 )

@@ -71,10 +71,10 @@ CLAIM = Claim(
         opposite for the first rate
     """,
     design="""
-        Few examples, and no weight decay except the optimizer's default. The best constant rate
-        is compared with a tenth of it (four times the steps) and with a decay from it to 0. The
-        validation losses are compared at five training losses, from half way down to the lowest
-        that both runs reach.
+        There are few examples, and no weight decay except the optimizer's default. The best
+        constant rate is compared with a tenth of this rate for four times as many steps, and with a
+        decay from this rate to 0. The validation losses are compared at five equal training losses,
+        from halfway down to the lowest one that both runs reach.
     """,
     figures=(
         factor(
@@ -87,9 +87,9 @@ CLAIM = Claim(
     seeds=(4, 6),
     tasks=few_examples,
     remark="""
-        At equal steps a smaller rate seems to overfit less, because it has learned less. The
-        training loss is that of each batch before its update, and it contains the noise of a
-        large rate. Where the smaller rate is better, it is so by at most 2 %.
+        At equal steps, a smaller rate seems to overfit less because it has learned less. The
+        training loss is that of each batch before its update, so it includes the noise of a large
+        rate. Where the smaller rate is better, it is better by at most 2 %.
     """,
     axes=ClaimAxes("training loss, first seed", "validation loss", log="xy"),
 )

@@ -95,8 +95,8 @@ CLAIM = Claim(
     seeds=(3, 5),
     tasks=_tasks,
     remark="""
-        The authors' raw logs do show it for ResNet-56 on CIFAR-10: 92.4 % in 10,000 updates
-        against 90.3 % in 80,000, compared with a weak baseline. Their momentum falls while the
+        The authors' raw logs do show this for ResNet-56 on CIFAR-10: 92.4 % in 10,000 updates
+        against 90.3 % in 80,000, but the baseline is weak. In their runs, momentum falls while the
         rate rises, which is left out here.
     """,
     axes=PEAK_AXES,

@@ -75,8 +75,8 @@ CLAIM = Claim(
     axes=ClaimAxes("rate over the best one", "loss at the end over that at the start", log="xy"),
     quick_decides=False,
     remark="""
-        A run that ends above its start need not explode: a network whose ReLUs have died guesses,
-        and its loss stays at the start. Adam's steps have a size of about lr whatever the
-        gradient, so its loss does not go to infinity.
+        A run that ends above its start has not necessarily exploded: if all ReLUs of a network have
+        died, its outputs are constant and its loss stays near the start. Adam's updates have a size
+        of about lr whatever the gradient, so its loss does not go to infinity.
     """,
 )

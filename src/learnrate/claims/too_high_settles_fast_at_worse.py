@@ -81,8 +81,8 @@ CLAIM = Claim(
     seeds=(8, 10),
     axes=ClaimAxes("update", "training loss", log="xy"),
     remark="""
-        The same rate may lead early and at the end. The claim is about two different rates, and
-        the losses must differ at both times. A decay has both advantages: it
-        starts at the high rate and leaves it.
+        The same rate may have the lowest loss early and at the end. The claim is about two
+        different rates, whose losses must differ at both times. A decay combines both advantages:
+        it starts at the high rate and ends at a low one.
     """,
 )

@@ -48,9 +48,10 @@ CLAIM = Claim(
     statement="A learning rate that is too low learns slowly.",
     source="Goodfellow, Bengio & Courville, Deep learning, 2016, sections 8.3.1 and 11.4.1",
     design="""
-        Each network trains at the constant rate that is best over the first sixteenth of a run,
-        and at a tenth of it, with the same seeds. The figure compares how many updates both need
-        to reach the smoothed training loss that the better rate has after that sixteenth.
+        Each network trains at the constant rate that is best over the first sixteenth of a run, and
+        at a tenth of this rate, with the same seeds. The smoothed training loss of the best rate
+        after that sixteenth is the loss to reach. The figure compares how many updates the two
+        rates need to reach it.
     """,
     figures=(
         factor(
@@ -63,8 +64,8 @@ CLAIM = Claim(
     tasks=mlp_tasks("SGD", "SGD momentum", "Adam", steps=800),
     axes=ClaimAxes("update", "training loss", log="xy"),
     remark="""
-        A tenth of the rate costs two to five times as many updates here. A run can show a factor
-        of at most sixteen. A rate that is slow at first need not be worse in the end: among constant rates
-        the lower one ends lower, if there is time.
+        A tenth of the rate costs two to five times as many updates here. A run can show a factor of
+        at most sixteen. A rate that is slow at first need not be worse at the end: given enough
+        time, the lower of two constant rates reaches the lower loss.
     """,
 )

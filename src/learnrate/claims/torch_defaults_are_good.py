@@ -22,6 +22,6 @@ CLAIM = library_claim(
     ),
     remark="""
         The runs are short, and short runs need higher rates. torch-defaults-are-good-everywhere
-        has other kinds of training, longer runs among them.
+        tests other kinds of training, including longer runs.
     """,
 )

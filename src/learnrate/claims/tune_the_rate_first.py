@@ -67,11 +67,11 @@ CLAIM = Claim(
         section 11.4.1
     """,
     design="""
-        Every combination of four rates (1e-3 to 1), three batch sizes (16 to 256), three widths
-        (16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to 0.99) trains a
-        hidden layer with SGD for 4 passes over the data, with the rate linear to 0. The share of
-        a hyper-parameter is the variance of ln validation loss between the means at its levels,
-        relative to the total variance.
+        A network with one hidden layer trains with SGD for 4 passes over the data, with a rate that
+        decays linearly to 0, for every combination of four rates (1e-3 to 1), three batch sizes (16
+        to 256), three widths (16 to 128), three weight decays (0 to 1e-2) and three momenta (0.5 to
+        0.99). The share of a hyper-parameter is the variance between the means of ln validation
+        loss at its values, divided by the total variance.
     """,
     figures=(
         share("lead", "share of the rate minus the largest other share", low=0.0),
@@ -85,8 +85,8 @@ CLAIM = Claim(
     seeds=(3, 6),
     axes=ClaimAxes(log="xy"),
     remark="""
-        The shares depend on the ranges: a rate known to a factor of 2 explains little. Most of
-        the variance is interaction, above all between rate and momentum: the effective rate of
-        SGD is lr / (1 - momentum).
+        The shares depend on the ranges: a rate that is known to a factor of 2 explains little. Most
+        of the variance comes from interactions, above all between rate and momentum, because the
+        effective rate of SGD is lr / (1 - momentum).
     """,
 )

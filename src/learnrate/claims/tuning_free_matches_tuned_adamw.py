@@ -105,9 +105,9 @@ CLAIM = Claim(
     tasks=_tasks,
     quick_decides=False,
     remark="""
-        Tuning AdamW took a sweep of ten runs, the other optimizers needed none. They find their
-        scale during the run, so a short run is hard for them. Schedule-free has a rate, 2.5e-3 by
-        default, which its authors advise to tune.
+        Tuning AdamW took a sweep of ten runs; the other optimizers needed none. They find their
+        scale during the run, so short runs are hard for them. Schedule-free has a rate, 2.5e-3 by
+        default, and its authors advise tuning it.
     """,
     axes=ClaimAxes(log="xy"),
 )

@@ -48,10 +48,10 @@ CLAIM = Claim(
         network performance, 2019: a rate that is too small can cause the process to get stuck
     """,
     design="""
-        Each network trains at the constant rate that is best over the run, at 1e-5 to 1 times it,
-        two a decade, and at zero. The figure is the fall of the validation loss from that at a rate of
-        zero, as a share of the fall at the best rate. Far too low means a thousandth of
-        the best rate, and stuck means a share of at most 5 %.
+        Each network trains at the constant rate that is best over the run, at 1e-5 to 1 times this
+        rate, two a decade, and at zero. The figure is the decrease of the validation loss, compared
+        with a rate of zero, as a share of the decrease at the best rate. Far too low means a
+        thousandth of the best rate. Stuck means a share of at most 5 %.
     """,
     figures=(
         share("learned", "fall of the loss at a thousandth of the best rate", high=_NOTHING),

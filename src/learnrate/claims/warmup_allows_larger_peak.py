@@ -67,10 +67,11 @@ CLAIM = Claim(
         improvements, arXiv:2406.09405
     """,
     design="""
-        Five hidden layers in batches of 256, and a transformer over rows of pixels: linear to
-        zero, with a warm-up over 10 % of the run and without, at peaks a factor of two apart. A
-        run trains if its loss falls by at least half as much as the loss of the best run. The
-        highest such peak with warm-up is compared with that without.
+        A network with five hidden layers in batches of 256 and a transformer over rows of pixels
+        train with a linear decay to zero, with a warm-up over 10 % of the run and without, at peaks
+        a factor of two apart. A run counts as trained if its loss falls by at least half as much as
+        the loss of the best run. The highest peak of a trained run is compared with and without
+        warm-up.
     """,
     figures=(
         factor(
@@ -87,8 +88,8 @@ CLAIM = Claim(
     seeds=(6, 8),
     tasks=_tasks,
     remark="""
-        A higher peak does not imply a lower loss: see the last figure. A deep transformer in a
-        large batch needs a warm-up most, but it is larger than the networks trained here.
+        A higher peak does not imply a lower loss: see the last figure. Deep transformers with large
+        batches need a warm-up most, but they are larger than the networks trained here.
     """,
     axes=PEAK_AXES,
 )

@@ -80,11 +80,11 @@ CLAIM = Claim(
         "For SGD, weight decay (weights times 1 - lr * wd at every step) is an L2 penalty on the loss."
     ),
     source="Loshchilov and Hutter 2019, arXiv:1711.05101, for SGD without momentum",
-    design=f"""
-        A network learns digits twice in double precision from the same weights and batches, with
-        lr linear to 0. Once its weights are multiplied by 1 - lr * {DECAY:g} at every step, and
-        once {DECAY:g} / 2 times their squared length is added to the loss. How far apart do the
-        weights end?
+    design="""
+        A network learns digits twice in double precision, from the same weights and with the same
+        batches, at a rate that decays linearly to 0. In one run, its weights are multiplied by 1 -
+        lr * 0.005 at every step. In the other, 0.005 / 2 times their squared norm is added to the
+        loss. The figure is the distance between the final weights of the two runs.
     """,
     figures=(
         Figure(
@@ -98,8 +98,9 @@ CLAIM = Claim(
     measure=_measure,
     seeds=(4, 10),
     remark="""
-        For plain SGD the forms are equal up to rounding. With momentum, the gradient of a penalty
-        enters the buffer and has 1 / (1 - momentum) times the effect, as in
-        torch.optim.SGD(weight_decay=...). Scaled by 1 - momentum it comes close, with a delay.
+        For plain SGD the two are equal up to rounding. With momentum, the gradient of a penalty
+        enters the momentum buffer and has 1 / (1 - momentum) times the effect, as in
+        torch.optim.SGD(weight_decay=...). If the penalty is scaled by 1 - momentum, the runs are
+        close, apart from a delay.
     """,
 )

@@ -124,11 +124,12 @@ CLAIM = Claim(
     topic="weight decay",
     statement="For Adam, unlike for SGD, weight decay is not an L2 penalty.",
     source="Loshchilov and Hutter 2019, arXiv:1711.05101",
-    design=f"""
-        A network learns few examples with AdamW (decoupled), and with Adam and a penalty. At a
-        rate of {LR:g}, which of {len(PENALTIES)} penalties from 1e-4 to 0.1 ends closest to a
-        decoupled decay of {DECAY:g}? And over three rates, linear to 0, and coefficients from
-        1e-3 to 10: which coefficient doubles the loss, and how good is the best pair?
+    design="""
+        A network learns few examples with AdamW, whose decay is decoupled, and with Adam and a
+        penalty. First, at a rate of 0.003, 7 penalties from 1e-4 to 0.1 are compared with a
+        decoupled decay of 0.3; the penalty whose final weights are closest counts. Then, over three
+        rates with a linear decay to 0 and coefficients from 1e-3 to 10, the coefficient that
+        doubles the loss and the best pair of rate and coefficient are compared.
     """,
     figures=(
         Figure(
@@ -148,8 +149,8 @@ CLAIM = Claim(
     seeds=(4, 6),
     tasks=_tasks,
     remark="""
-        The paper also says that decoupled decay generalises better: compare the losses at the
-        best pairs. A coefficient never carries over from Adam(weight_decay=...) to AdamW.
+        The paper also says that decoupled decay generalises better: compare the losses at the best
+        pairs. A coefficient for Adam(weight_decay=...) never suits AdamW.
     """,
     axes=ClaimAxes("coefficient", "validation loss at the best rate"),
 )

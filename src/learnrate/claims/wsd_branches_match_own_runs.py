@@ -78,7 +78,7 @@ CLAIM = Claim(
     seeds=(4, 6),
     axes=PEAK_AXES,
     remark="""
-        The branch has a peak that was chosen for another length. Where the best peak falls with
-        the length, a short branch trains at a rate too low for it.
+        The peak of the branch was chosen for another length. If the best peak falls with the
+        length, a short branch trains at a rate that is too low for it.
     """,
 )

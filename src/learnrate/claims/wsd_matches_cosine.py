@@ -22,7 +22,7 @@ CLAIM = contest_claim(
     tasks=short_decay_tasks,
     seeds=(4, 8),
     remark="""
-        Its advantage is not measured here: the length of the run need not be known until the decay
-        begins.
+        It has an advantage that is not measured here: the length of the run need not be known until
+        the decay begins.
     """,
 )

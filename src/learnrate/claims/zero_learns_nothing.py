@@ -26,8 +26,8 @@ CLAIM = Claim(
     statement="A learning rate of zero learns nothing.",
     source="The update rule itself: w <- w - lr * step.",
     design="""
-        Each network makes one update at a rate of zero, and 400 (30 in the quick test), with the same seeds. The
-        validation losses are compared.
+        Each network makes one update at a rate of zero, and 400 updates (30 in the quick test),
+        with the same seeds. The validation losses are compared.
     """,
     figures=(
         share(
@@ -45,7 +45,7 @@ CLAIM = Claim(
         for optimizer in ("SGD momentum", "AdamW")
     ],
     remark="""
-        The running statistics of BatchNorm move at any rate. The validation loss of a network
-        with BatchNorm therefore changes although no weight does: try --task.
+        The running statistics of BatchNorm change at any rate. The validation loss of a network
+        with BatchNorm therefore changes although no weight does; --task shows this.
     """,
 )
