@@ -52,16 +52,16 @@ CLAIM = Claim(
         empirical comparisons of optimizers, arXiv:1910.05446
     """,
     design=f"""
-        Six schedules at the best peak of the constant rate, at the best peak of linear to zero,
-        and each at its own best peak. Spearman's correlation of the losses of one seed with those
-        of the other seeds is computed for own peaks and for the shared peak. The difference is
-        what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}
+        Six schedules train at a shared peak, which is the best peak of the constant rate or of the
+        linear decay to zero, and each at its own best peak. Spearman's correlation of the losses of
+        one seed with those of the other seeds is computed for own peaks and for the shared peak. The
+        difference is what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}
     """,
     figures=(
         *(
             factor(
                 f"{loser} there",
-                f"{loser}'s loss at the best peak of {suited} over that at its own",
+                f"loss of {loser} at the best peak of {suited} divided by its loss at its own best peak",
                 low=1.0,
             )
             for suited, loser in _LOSERS.items()
