@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
-SAYS = {True: "bears it out", False: "speaks against it", None: "open"}
+SAYS = {True: "supports it", False: "contradicts it", None: "open"}
 INTRODUCTION = """# Claims
 
 What is commonly said about learning rates, each with the training that tests it. The design, the

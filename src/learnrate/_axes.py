@@ -63,7 +63,7 @@ def draw_chart(chart: charts.Chart) -> Figure:
 
 
 def draw_panel(panel: charts.Panel, axes: Axes | None = None) -> Axes:
-    """Draw a panel on the axes given, or on those of a new figure.
+    """Draw a panel on the given axes, or on new ones.
 
     Raises:
         MissingExtraError: `axes` is None and matplotlib is not installed.

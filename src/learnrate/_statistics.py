@@ -1,6 +1,6 @@
 """Statistical tests on short series, for controllers and findings.
 
-The distributions are those of scipy.special, loaded when the first test is due. scipy.stats is not
+The distributions come from scipy.special, which is loaded when the first test is due. scipy.stats is not
 used, because it takes three times as long to load, and that is in the middle of a training.
 """
 

@@ -390,7 +390,9 @@ def test_limits_name_the_bound_that_an_edit_exceeds():
     check("set 0.2")
     with pytest.raises(ArgumentError, match=r"lead to the rate 0.3; this run allows 0.2 at most"):
         check("scale 3")
-    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.01 at once; this run allows a factor"):
+    with pytest.raises(
+        ArgumentError, match=r"from 0.1 to 0.01 in one edit; this run allows a factor"
+    ):
         check("set 0.01")
     with pytest.raises(ArgumentError, match="ben may not edit this run; its limits allow ann"):
         check("hold", author="ben")
@@ -407,9 +409,9 @@ def test_limits_hold_for_the_rates_of_an_external_scheduler():
 
     check("scale 0.25")
     check("set 0.05")
-    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.01 at once"):
+    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.01 in one edit"):
         check("scale 0.1")
-    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.001 at once"):
+    with pytest.raises(ArgumentError, match=r"from 0.1 to 0.001 in one edit"):
         check("set 0.001")
 
 

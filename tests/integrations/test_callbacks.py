@@ -116,13 +116,11 @@ def test_a_schedule_that_ends_before_the_trainer_does_is_said(fit):
         fit(LightningCallback(SCHEDULE, store=False), 12)
 
 
-def test_a_callback_refuses_an_option_that_there_is_not_when_it_is_made():
+def test_a_callback_refuses_an_unknown_option_when_it_is_made():
     pytest.importorskip("lightning")
     from learnrate.integrations.attach_lightning import LightningCallback
 
-    with pytest.raises(
-        ArgumentError, match=r"no argument warm\. Besides its own, it takes those of"
-    ):
+    with pytest.raises(ArgumentError, match=r"no argument warm\. It also takes the arguments of"):
         LightningCallback(SCHEDULE, warm=2)
 
 

@@ -77,7 +77,7 @@ def draw_sweeps(
 
 
 def sweeps_figure(swept: Mapping[str, Swept], **options: Any) -> Figure:
-    """Final losses against rates in a figure of their own; the options are those of `draw_sweeps`."""
+    """Final losses against rates in a separate figure; the options are as in `draw_sweeps`."""
     (axes,) = picture(height=3.6)
     draw_sweeps(axes, swept, **options)
     return figure_of(axes)

@@ -53,7 +53,7 @@ class Webhook:
     """A POST request with JSON.
 
     Args:
-        url: http or https. It is never shown, since those of chats contain a secret.
+        url: http or https. It is never shown, since URLs of chats contain a secret.
         form: the form of the message; None for that of Slack or Discord if the URL is theirs, or
             JSON.
 

@@ -73,7 +73,7 @@ def histories_at_shares(
     if not all(len(history.steps) for row in histories for history in row):
         highest = best * max(shares)
         raise TaskError(
-            f"{task.name} diverges at once at the rate {highest:g}; give another task."
+            f"{task.name} diverges immediately at the rate {highest:g}; give another task."
         )
     return histories
 

@@ -33,7 +33,7 @@ ResultsOption = Annotated[
     Path | None,
     Option(
         "--results",
-        help="Folder with results of `claims run --out`; those of the package by default.",
+        help="Folder with results of `claims run --out`; by default the package's results.",
         show_default=False,
     ),
 ]

@@ -37,7 +37,7 @@ TotalStepsOption = Annotated[
     int | None,
     Option(
         "--total-steps",
-        help="Meta-updates of each training; those of the task by default.",
+        help="Meta-updates of each training; by default the task's number.",
         **WHOLE,
     ),
 ]

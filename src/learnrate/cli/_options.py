@@ -61,7 +61,7 @@ TotalStepsOption = Annotated[
     int | None,
     Option(
         "--total-steps",
-        help="Optimizer updates of a whole run; those of the task by default.",
+        help="Optimizer updates of a whole run; by default the task's number.",
         **WHOLE,
     ),
 ]

@@ -79,11 +79,11 @@ def scale(
 
 
 def _runs(place: str, tasks: Collection[str], factors: Collection[str]) -> Path | dict[str, Any]:
-    """The runs of a table, or those of a store.
+    """The runs of a table or of a store.
 
     Args:
         place: the place of the table, or of the store.
-        tasks: whose plans and sweeps are taken from a store; all, if it has those of one task alone.
+        tasks: whose plans and sweeps are taken from a store; all of them, if the store has only one task.
         factors: the factors of the run to scale to.
     """
     from learnrate.scaling import stored_runs  # noqa: PLC0415

@@ -96,7 +96,7 @@ def _check_options(context: typer.Context, words: list[str]) -> None:
     """Refuse a word of the edit that is a mistyped option.
 
     Raises:
-        ArgumentError: such a word.
+        ArgumentError: a word is one.
     """
     unknown = next((word for word in words if _OPTION.match(word)), None)
     if unknown is None:

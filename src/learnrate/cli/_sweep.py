@@ -68,7 +68,7 @@ def sweep(
     second_lr: Annotated[
         str | None,
         typer.Option(
-            help="With --rates, the values of the second rate; those of --lr by default.",
+            help="With --rates, the values of the second rate; by default the same as --lr.",
             show_default=False,
         ),
     ] = None,

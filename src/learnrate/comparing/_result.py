@@ -42,7 +42,7 @@ class ComparedRun:
 
     Attributes:
         seed: the seed of the weights, the batches and every draw.
-        updates: all that were made, those of the plan included.
+        updates: all that were made, including those of the plan.
         loss: the final loss; None unless the run finished.
         status: how it ended: finished, diverged or failed.
         seconds: how long the run took, without the plan.
@@ -175,7 +175,7 @@ class Comparison:
         updates = _range_text([f"{run.updates:,}" for run in self._planned_runs])
         return (
             f"each method makes {updates} updates for each seed; for the planned rate, "
-            f"{self.total_steps:,} of them are a run at the peak {peaks}, and the others are those of the plan"
+            f"{self.total_steps:,} of them are a run at the peak {peaks}, and the others were spent on the plan"
         )
 
     @property

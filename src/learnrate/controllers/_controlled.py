@@ -158,7 +158,7 @@ class Controlled:
         """The rates of the run with all changes, as a plain schedule; they are the same to the last bit.
 
         Args:
-            total_steps: the length of the result; by default that of the schedule, or the steps
+            total_steps: the length of the result; by default the schedule's, or the steps
                 observed so far if the schedule has no length. The last factor stays until the end.
 
         Raises:

@@ -33,8 +33,8 @@ class LossSlope(RecentShareTest):
     NaN and infinite losses are ignored.
 
     If the test does not show a fall, that does not refute it: slow progress with much noise looks like
-    none. The probability of a change while the loss still falls is that of missing the slope. Raise
-    `min_samples` for a noisy loss, or use `Plateau`, which acts only if progress is refuted.
+    none. The rate changes while the loss still falls as often as the test misses the fall.
+    Raise `min_samples` for a noisy loss, or use `Plateau`, which acts only if progress is refuted.
 
     The answer is "no more progress at this rate", *not* "a lower rate is the best now". The latter
     depends on how much of the run is left.

@@ -35,7 +35,7 @@ class PlateauState(EvidenceState):
         due: the number of losses that the next test waits for.
         start: the loss at the start, the median of the first five batch means; None before the first
             test.
-        first: the first losses of all, those of the warm-up included, until there are as many as in
+        first: the first losses, including those of the warm-up, until there are as many as in
             a window.
     """
 
@@ -77,7 +77,7 @@ class Plateau(Controller[PlateauState]):
     falls over several decades, pass its logarithm.
 
     The answer is "no more progress at this rate", *not* "a lower rate is the best now". A cut
-    almost always lowers the loss at once; the best moment for it depends on how much of the run is
+    almost always lowers the loss immediately; the best moment for it depends on how much of the run is
     left.
 
     Args:
@@ -136,7 +136,7 @@ class Plateau(Controller[PlateauState]):
         return PlateauState(evidence=Evidence(wait=self.warmup), due=self.window)
 
     def read(self, document: object) -> PlateauState:
-        """The state from its `to_dict`, also from that of an older learnrate with fewer fields."""
+        """The state from its `to_dict`; an older learnrate wrote fewer fields."""
         if isinstance(document, dict):  # perhaps of an older learnrate
             fresh = self.start().to_dict()
             document = {"start": None, "first": fresh["first"], **document}

@@ -47,7 +47,7 @@ class PolyakStep(StepSizeController[PolyakState]):
         lr = (f - f*) / (scale <g, d>),   f* the lower bound of the loss
 
     which is Polyak's step for gradient descent, where d = g. Numerator and denominator are averages
-    over the last updates. The factor is this rate over that of the schedule, at most `highest`. So
+    over the last updates. The factor is this rate over the schedule's rate, at most `highest`. So
     by default the schedule is the highest rate, and a warm-up and a decay keep their meaning.
 
     Observations need the loss and the signals `descent` = <g, d> and `lr`. `attach` and `train`

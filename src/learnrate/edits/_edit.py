@@ -92,10 +92,10 @@ class Edit:
     | scale | factor | all rates of the schedule are multiplied by the factor |
     | set | rate | as `scale`, with the factor that makes the highest rate of this step the value |
     | hold | | the rate stays as it is, and controllers are paused |
-    | release | | a hold or a decay ends; the rate is again that of the schedule at this step |
+    | release | | a hold or a decay ends; the rate follows the schedule again |
     | decay | steps, or `{"steps": ..., "shape": ...}` | the rate falls from its present value to 0, and the run ends there (for one group: the group's decay ends there, not the run) |
     | stretch | total_steps | the stable phase lasts longer; if it is over or there is none, the rate stays as it is for the additional steps and then continues as planned |
-    | follow | the text of a schedule | the rate is that of the other schedule at the same step; for one group, the length of the run stays |
+    | follow | the text of a schedule | the rate follows the other schedule from the current step on; for one group, the length of the run stays |
     | undo | | the rate is as if the newest edit of the rate had not been made; a further undo takes back the one before it |
     | rollback | step | weights, optimizer and schedule are as they were before that update; edits that took effect later are undone; the data is not rewound |
     | snapshot | | the state before this update is kept for a rollback |

@@ -128,7 +128,7 @@ class Limits:
             low, high = sorted((abs(old), abs(new)))
             if low == 0 or high / low > self.factor * _SLACK:
                 raise ArgumentError(
-                    f"the rate would go from {old:.3g} to {new:.3g} at once; this run allows a "
+                    f"the rate would go from {old:.3g} to {new:.3g} in one edit; this run allows a "
                     f"factor of {self.factor:g} per edit."
                 )
 

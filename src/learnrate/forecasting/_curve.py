@@ -97,7 +97,7 @@ def loss_curve_of(observations: Observations, name: str | None = None) -> LossCu
     Args:
         observations: the observations of one run, with the columns `lr` and `loss` or
             `validation`.
-        name: the name of the run; that of the observations by default.
+        name: the name of the run; by default the name of the observations.
 
     Raises:
         ArgumentError: no rate or no loss was recorded, or there are too few; see `LossCurve`.

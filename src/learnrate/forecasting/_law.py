@@ -92,7 +92,7 @@ class LossLaw:
         samples: (n, 8) parameters that fit the curves about as well.
         zero: the loss that is 0 in these units.
         fall: the loss that is 1 in these units, above `zero`.
-        misfit: standard deviation of a prediction in addition to that of the parameters, as a share of
+        misfit: standard deviation of a prediction beyond the error of the parameters, as a share of
             the fall.
     """
 

@@ -45,7 +45,7 @@ def _findings() -> Iterator[Page]:
 
 
 def _results() -> Iterator[dict[str, Any]]:
-    """The stored result of every claim: that of the full test, or else of the quick one."""
+    """The stored result of every claim: of the full test, or else of the quick one."""
     for path in sorted((_HERE.parent / "claims" / "results").glob("*.json")):
         results = read_json(path)
         yield results.get("full", results.get("quick"))

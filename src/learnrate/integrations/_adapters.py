@@ -19,7 +19,7 @@ _PUBLISHED = (
 
 
 def model_name(model: nn.Module) -> str:
-    """The class of a model; of one with an adapter, that of its base with kind, rank and alpha.
+    """The class of a model; with an adapter, the class of its base with kind, rank and alpha.
 
     Args:
         model: a model of peft, or any other.

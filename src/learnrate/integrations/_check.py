@@ -78,7 +78,7 @@ def check_options(callback: str, options: Iterable[str], attach: Callable[..., A
         if option not in known:
             hint = did_you_mean(option, known)
             raise ArgumentError(
-                f"{callback} has no argument {option}{hint} Besides its own, it takes those of attach: "
+                f"{callback} has no argument {option}{hint} It also takes the arguments of attach: "
                 f"{', '.join(known)}."
             )
 

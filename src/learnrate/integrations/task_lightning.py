@@ -58,7 +58,7 @@ def task_of(
             changed. Without it: one device, no clipping, full precision, and `total_steps`.
         validation: validation batches, if `data` has none.
         monitor: name of the logged value that trials are compared by; lower is better.
-        total_steps: updates of the whole run; those of the trainer by default.
+        total_steps: updates of the whole run; by default the trainer's.
 
     Raises:
         ArgumentError: the module uses manual optimization, there is no training data, the trainer

@@ -39,7 +39,7 @@ class TrialsTogether:
     def measured(cls, task: Task, trials: Sequence[Trial], pace: Pace) -> TrialsTogether:
         """The fastest way to run trials like these, from a few updates with each method.
 
-        The time of an update becomes that of the fastest of these updates of a single trial. The first
+        The time of an update becomes the fastest of these updates of a single trial. The first
         updates of a task are slow, so their time would make the budget too long.
 
         Args:

@@ -143,7 +143,7 @@ class RatesLadder(Ladder):
         surveys = finished and steps == self.total_steps and self._surveys(trials)
         if surveys and (neighbour := next_neighbour(tried)) is not None:
             return _proposal(
-                rung, steps, neighbour, "its rates are a decade from those of the best whole run"
+                rung, steps, neighbour, "its rates are a decade from the best whole run"
             )
         posterior = self.posterior(trials)
         if self._is_complete(rung, steps, tried, posterior):

@@ -100,7 +100,7 @@ def _expected(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The log of the best value of each rate by its range test, and the standard deviations.
 
-    The loss may not depend on one rate alone, such as that of the first factor of an adapter while the
+    The loss may not depend on one of the rates, such as the rate of the first factor of an adapter while the
     second factor is 0. Then the ratio of the task's own rates is used, with a wide standard deviation.
     """
     known = {

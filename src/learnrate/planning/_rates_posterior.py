@@ -120,7 +120,7 @@ class RatesPosterior:
 
     @property
     def longest(self) -> int:
-        """The length of the longest trials; that of the whole run if there are none."""
+        """The length of the longest trials; of the whole run if there are none."""
         return max(self._rungs, default=self.total_steps)
 
     @cached_property

@@ -126,7 +126,7 @@ class LikePlans:
         agrees: whether the first trials do not contradict them. If they do, the plan is made as without them.
         reason: all this in words.
         steps: the length of the first trials, in updates.
-        trials: the first trials, if they are not among those of the plan.
+        trials: the first trials, if the plan does not contain them.
     """
 
     plans: tuple[EarlierPlan, ...]

@@ -170,7 +170,7 @@ def noise_scale(
 ) -> NoiseScale:
     """Measure the gradient noise scale from the gradients of several batches.
 
-    With g the gradient of a small batch of b examples and G' that of all K of them together,
+    With g the gradient of a small batch of b examples and G' the gradient of all K batches,
     B = K b examples:
 
         |G|^2 = (B |G'|^2 - b |g|^2) / (B - b),   tr(S) = (|g|^2 - |G'|^2) / (1/b - 1/B)

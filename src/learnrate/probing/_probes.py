@@ -192,7 +192,7 @@ class Probes:
     def ask(self, step: int, optimizer: Optimizer) -> ProbeRecord:
         """Run the what-if probe now, regardless of the share.
 
-        A verdict for another rate becomes a finding at once, unless it was one before. With
+        A verdict for another rate becomes a finding immediately, unless it was one before. With
         `only=[]` there are no other probes.
 
         Args:

@@ -228,7 +228,7 @@ class RangeTest:
         return ""
 
     def _way_out(self, level: float) -> str:
-        """A way out if no loss at a higher rate is below `level`, that of the first rates.
+        """A way out if no loss at a higher rate is below `level`, the loss at the first rates.
 
         Lower rates help only if the loss rises within a decade of the first rate. If it stays at
         this level for longer, those rates are too low already.

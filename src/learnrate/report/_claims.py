@@ -21,7 +21,7 @@ _STYLES = {
     "does not hold": "bold red",
     "open": "bold",
 }
-_SAYS = {True: ("bears it out", "green"), False: ("speaks against it", "red"), None: ("open", "")}
+_SAYS = {True: ("supports it", "green"), False: ("contradicts it", "red"), None: ("open", "")}
 
 
 def show_claims(

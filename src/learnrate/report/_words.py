@@ -36,7 +36,7 @@ def spent(plan: Plan) -> int:
 
 
 def range_test_updates(plan: Plan) -> int:
-    """The updates of the range test: all updates minus those of the trials."""
+    """The updates of the range test: all updates minus the trials'."""
     return spent(plan) - _of_trials(plan)
 
 

@@ -235,7 +235,7 @@ class LiveEdits:
     def _repeat_due(self, step: int) -> int:
         """Apply the repeated edits that are due. None is refused: each was applied before.
 
-        The store has those of a resumed run; those of a run that repeats another one are added.
+        The store has the edits of a resumed run; a run that repeats another one adds its edits.
         """
         while self._repeated and (self._repeated[0][1].step or 0) <= step:
             position, edit = self._repeated.popleft()
@@ -370,7 +370,7 @@ class LiveEdits:
         """Repeat or undo the edits that took effect after the state was saved.
 
         If one of them rolled the run back to a step before the state, the updates before the state were undone.
-        Then the edits that are still in force are applied at once.
+        Then the edits that are still in force are applied immediately.
 
         Args:
             stored: all edits of the run in the store.

@@ -318,7 +318,7 @@ class ExternalRates:
         return value * (self._ratios[group] if group < len(self._ratios) else 1.0)
 
     def before(self, index: int) -> None:
-        """Put the edited rates in place of those of the scheduler until the update is over."""
+        """Replace the scheduler's rates by the edited ones until the update is over."""
         groups = self._optimizers[index].param_groups
         if self._originals[index] is not None:  # the update before this one raised an error
             self.after(index)

@@ -33,7 +33,7 @@ _SMOOTHING = 0.1  # weight of the last update in the average time of an update
 
 
 class DeviceNumbers:
-    """Copies numbers on their device, and reads a column of them at once in another thread."""
+    """Copies numbers on their device, and reads a whole column of them in another thread."""
 
     def __init__(self) -> None:
         self._stream: Any = None

@@ -92,9 +92,7 @@ class Resuming:
             state, self.schedule, self.edits.groups, change_schedule=change_schedule or branch
         )
         if (state["controlled"] is None) != (self.controlled is None):
-            raise ArgumentError(
-                "this state was saved with other controllers than those of the run."
-            )
+            raise ArgumentError("this state was saved with other controllers than the run has.")
         if branch:
             self._branch(state)
         else:

@@ -286,7 +286,7 @@ class Run:
             self._edits.enqueue(edit)
         else:
             mailbox.request(edit)
-        if threading.get_ident() == self._thread:  # in the training's own loop: apply it at once
+        if threading.get_ident() == self._thread:  # in the training's own loop: apply it now
             self._set_step(self._edits.advance(self._step, None))
 
     def validation(self, loss: Any) -> None:
@@ -346,7 +346,7 @@ class Run:
     ) -> None:
         """Continue from a saved state: its step, rates, controllers, and run in the store.
 
-        The rates are written at once. It makes no difference to them whether the state of the
+        The rates are written immediately. It makes no difference to them whether the state of the
         optimizer is loaded before, after, or not at all. In the store the run continues with one
         more attempt, which replaces what was recorded from this step on. If another process still
         trains the run, this run stays a new one.

@@ -190,7 +190,7 @@ class Fit:
         Args:
             scaled: the prediction to mark; it sets the other factors too.
             factor: the factor on the horizontal axis.
-            axes: matplotlib axes to draw on; by default those of a new figure.
+            axes: matplotlib axes to draw on; by default new ones.
 
         Raises:
             MissingExtraError: matplotlib is not installed.

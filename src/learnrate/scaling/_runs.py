@@ -182,7 +182,7 @@ def _find_columns(
 
 
 def _whole_lengths(steps: list[Any], loss: np.ndarray) -> list[Any]:
-    """The steps of each trial of sweeps; one that did not finish takes those of the one above."""
+    """The steps of each trial of sweeps; one that did not finish has the steps of the trial above it."""
     length = None
     lengths = []
     for trained, final_loss in zip(steps, loss, strict=True):

@@ -278,7 +278,7 @@ class Product(Schedule):
             )
 
     def measure(self) -> tuple[bool, int | None]:
-        """It is ready if all parts are; its length is that of the parts with a length."""
+        """It is ready if all parts are; its length is the length of the parts that have one."""
         lengths = [part.total_steps for part in self.parts if part.total_steps is not None]
         return all(part.ready for part in self.parts), lengths[0] if lengths else None
 

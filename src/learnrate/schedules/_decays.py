@@ -91,7 +91,7 @@ class InverseTime(Shape):
         steps: Optimizer updates or a share of the run; by default the rest of the run.
         rate: How much 1 / value grows in each period, at least 0.
         every: The period: steps above 0, not rounded, or a share of the run.
-        staircase: Whether the value falls at once at the end of each period.
+        staircase: Whether the value drops abruptly at the end of each period.
 
     Examples:
         >>> [InverseTime(every=100)(s) for s in (0, 100, 300)]

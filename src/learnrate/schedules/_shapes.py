@@ -175,7 +175,7 @@ class Exponential(Shape):
         factor: What the value is multiplied by in each period, above 0; above 1 it grows, to at most
             1e30 times the start.
         every: The period: steps above 0, not rounded, or a share of the run.
-        staircase: Whether the value falls at once at the end of each period.
+        staircase: Whether the value drops abruptly at the end of each period.
         floor: Lowest value, a share of the peak from 0 to 1.
 
     Examples:

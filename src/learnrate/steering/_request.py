@@ -43,7 +43,7 @@ def request(
     """Request an edit of a running job. It is stored when this returns, and applied by the run.
 
     The run answers with the step the edit took effect at, or refuses it with the reason; see
-    `Store.edits`. This function refuses at once an edit that does not fit the present schedule or
+    `Store.edits`. This function itself refuses an edit that does not fit the present schedule or
     that the run's limits forbid, and an edit of a run that has ended.
 
     Args:

@@ -109,7 +109,7 @@ class ListedRun:
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """The facts that fit into a list: short ones, whose names are not those of fields."""
+        """The facts that fit into a list: they are short, and no field has their name."""
         return {
             name: value
             for name, value in self.run.facts.items()
@@ -211,7 +211,7 @@ def grouped(runs: Sequence[ListedRun], field: str) -> list[RunGroup]:
 
 
 def facts_of(runs: Iterable[ListedRun]) -> list[str]:
-    """The names of the facts of some runs, those of most runs first."""
+    """The names of the facts of some runs, the commonest first."""
     counts: Counter[str] = Counter()
     for names, count in Counter(tuple(listed_run.facts) for listed_run in runs).items():
         counts.update(

@@ -44,7 +44,7 @@ def merge(source: Store, target: Store) -> dict[str, int]:
         target: the store that the runs are added to.
 
     Returns:
-        By the id of each run, how many rows were added, those of superseded attempts included.
+        By the id of each run, how many rows were added, including rows of superseded attempts.
 
     Raises:
         ArgumentError: a run is still recorded to one of the stores.

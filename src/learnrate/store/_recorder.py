@@ -118,7 +118,7 @@ class Recorder:
         self._owner = os.getpid()
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._work, name="learnrate", daemon=True)
-        self.wake()  # so that the run is in the store at once
+        self.wake()  # so that the run is in the store immediately
         self._thread.start()
 
     add: Callable[[Row], None]
@@ -178,7 +178,7 @@ class Recorder:
         self._wake.set()
 
     def add_finding(self, finding: Finding) -> None:
-        """Add a finding to the run; it is written at once."""
+        """Add a finding to the run; it is written immediately."""
         self.findings.append(finding)
         self._queue.append(finding)
         self.wake()

@@ -178,7 +178,7 @@ class RunWriter:
         migrate(self._engine, place)
         connection = self._engine.connect().execution_options(writing=True)
         if connection.dialect.name == "sqlite":
-            # With the log, writes outlive the process at once; a power failure may cost seconds.
+            # With the log, writes survive a killed process; a power failure may cost seconds.
             sqlite: Any = connection.connection
             sqlite.execute("PRAGMA synchronous = NORMAL")
         self._connection = connection

@@ -95,7 +95,7 @@ class Store(Database):
     def documents(
         self, *, kind: str | None = None, task: str | None = None
     ) -> list[StoredDocument]:
-        """The plans and sweeps, the newest first; those of a kind, or of a task, if these are given."""
+        """The plans and sweeps, the newest first; only those of a kind or a task, if given."""
         with self.reading() as connection:
             return documents_in(connection, kind, task)
 
@@ -218,7 +218,7 @@ class Store(Database):
 
         Args:
             run: its id.
-            step: whole numbers, strictly increasing, later than those of the attempt so far.
+            step: whole numbers, strictly increasing, later than all steps of the attempt so far.
             columns: numbers by name (see `watch.COLUMNS`), nan for a missing value.
             attempt: the number of the attempt they belong to; the last one by default.
 

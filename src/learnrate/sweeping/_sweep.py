@@ -110,13 +110,13 @@ def sweep(
     """Train at every rate with every seed, and estimate the best rate.
 
     Nothing of yours is changed, even if the sweep fails or is interrupted. A trial that diverges
-    ends at once. A trial in which your code raises is reported as failed; the others continue.
+    is stopped. A trial in which your code raises is reported as failed; the others continue.
 
     Args:
         task: what to train.
         lr: the peak rates, increasing, above 0.
         seeds: how many trainings at each rate; the same seeds at every rate.
-        total_steps: updates of each trial; those of the task by default.
+        total_steps: updates of each trial; by default the task's number.
         shape: the shape of the schedule, with peak 1; a trial's schedule is its rate times this.
         engine: `"sequential"`, `"vectorised"` or `"ray"`. `"auto"` times the first two in one
             process and in several, and takes the fastest. A `RayEngine` has Ray's options.
@@ -208,7 +208,7 @@ def _run_rungs(
 
 
 class _SweepRunner:
-    """Runs the trials that the journal does not have, and adds each curve to it at once."""
+    """Runs the trials that the journal does not have, and adds each curve to it immediately."""
 
     def __init__(
         self,

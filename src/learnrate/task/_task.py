@@ -181,7 +181,7 @@ class Task:
             )
 
     def run_length(self, total_steps: int | None = None) -> int:
-        """The length of a run: `total_steps` if it is given, else that of the task.
+        """The length of a run: `total_steps` if it is given, else the task's.
 
         Raises:
             ArgumentError: `total_steps` is below 1, or neither is set.
@@ -357,6 +357,6 @@ def only_optimizer(optimizers: Sequence[torch.optim.Optimizer]) -> torch.optim.O
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether `step` must be given a function that evaluates the loss again, as that of LBFGS."""
+    """Whether `step` must be given a function that evaluates the loss again, as for LBFGS."""
     parameter = inspect.signature(type(optimizer).step).parameters.get("closure")
     return parameter is not None and parameter.default is inspect.Parameter.empty

@@ -191,7 +191,7 @@ class TorchSchedule(LRScheduler):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from a saved step, and write its rates at once.
+        """Continue from a saved step, and write its rates immediately.
 
         Args:
             state_dict: the result of `state_dict`, or any dictionary with a `last_epoch`.

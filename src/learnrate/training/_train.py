@@ -66,8 +66,8 @@ def train(
             rates for some updates each, and restores the state before them, bit for bit. If another rate
             is better, an edit sets it, and its reason states the losses. At the end, the rate decays to
             0.
-        total_steps: length of the run in optimizer updates. By default that of the schedule, or
-            that of the task if the schedule has none.
+        total_steps: length of the run in optimizer updates. By default the schedule's, or
+            the task's if the schedule has none.
         controllers: closed loops that multiply the schedule by a factor, depending on the training
             loss, such as `learnrate.controllers.Plateau()`.
         seed: the seed of the weights, the data and every draw.

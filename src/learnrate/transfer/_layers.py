@@ -50,7 +50,7 @@ def places(model: nn.Module) -> Iterator[Place]:
 
 
 def own_parameters(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """The parameters of a module itself, without those of the modules in it."""
+    """The parameters of a module itself, without its submodules."""
     return list(module.named_parameters(recurse=False, remove_duplicate=False))
 
 

@@ -254,7 +254,7 @@ def sweep(
         base: the width at which the task has the rates of its own optimizer; the smallest by default.
         standard: whether to train the task as its code makes it, without muP.
         seeds: how many trainings at each rate.
-        total_steps: updates of each trial; those of the task by default.
+        total_steps: updates of each trial; by default the task's number.
         shape: the shape of the schedule, with peak 1.
         engine: `"auto"`, `"sequential"` or `"vectorised"`; see `learnrate.sweep`.
         seed: the same seed gives the same sweeps.

@@ -11,7 +11,7 @@ _JUDGES = "judge the rate by a validation loss, a reward or probes"
 OBJECTIVES = {
     "descent": "",
     "adversarial": "each network's loss depends on how good the other one is",
-    "policy_gradient": "its gradient is that of the expected reward, but its value is not the reward",
+    "policy_gradient": "its gradient is the gradient of the expected reward, but its value is not the reward",
     "temporal_difference": "its targets are the network's own predictions and move with them",
     "denoising": "its value depends mostly on the noise level that was drawn",
     "contrastive": "it may stay near the logarithm of the batch size while features improve",

@@ -305,7 +305,7 @@ class Reading:
         return RateCourse(self.rate)
 
     def follows(self, schedule: Schedule) -> np.ndarray:
-        """In which rows the rate is that of a schedule at the row's step, or at the step before or after.
+        """In which rows the rate agrees with a schedule at the row's step, or at the step before or after.
 
         Some tools count updates from 1, some log the rate of the next update, and some warm-ups
         begin at 0.
@@ -323,7 +323,7 @@ class Reading:
 
     @cached_property
     def follows_schedule(self) -> np.ndarray | None:
-        """In which rows the rate is that of the known schedule; None if none is known."""
+        """In which rows the rate agrees with the known schedule; None if none is known."""
         return None if self.bound_schedule is None else self.follows(self.bound_schedule)
 
     def rate_equals(self, rates: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def _in_order(modules: dict[str, Rule[Any]]) -> tuple[Rule[Any], ...]:
     """The rules by their codes.
 
     Raises:
-        TypeError: the code of a rule is not that of its file, or two rules have one name.
+        TypeError: the code of a rule is not the name of its file, or two rules have the same name.
     """
     names: dict[str, str] = {}
     for module, rule in sorted(modules.items()):

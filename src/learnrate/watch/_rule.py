@@ -55,7 +55,7 @@ OptionsT = TypeVar("OptionsT", bound=RuleOptions)
 
 
 def _snake_case(name: str) -> str:
-    """The name of a class as that of a field: `AtChance` is `at_chance`."""
+    """The name of a class as the name of a field: `AtChance` is `at_chance`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 

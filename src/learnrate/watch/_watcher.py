@@ -38,8 +38,8 @@ class Watcher:
     gradients of the first updates, from the 8th. Of more than 262,144 rows
     every second one is left out, so the memory is bounded too.
     Losses that are not finite are reported when the third comes in a row. Any other finding is
-    reported when two runs of the rules in succession agree on it, or at once if its rule asks for several
-    measurements that agree. Each is reported once.
+    reported when two runs of the rules in succession agree on it, or immediately if its rule asks for
+    several measurements that agree. Each is reported once.
 
     Args:
         run: the name of the run.

@@ -1,4 +1,4 @@
-"""Which of several rates is that of a run: the course that most parameter groups follow."""
+"""Which of several rates represents a run: the course that most parameter groups follow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main_rate(rates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
     A log does not say how many parameters a group has, and the highest rate is often that of the smallest:
     biases that warm up from above, or a new head. The rate that most groups follow stands for the run. Rates
     are compared as shares of their highest, so groups whose rates keep a ratio count together. Among those
-    that agree the commonest rate wins, then the first in the log's order, which is that of the optimizer.
+    that agree the commonest rate wins, then the first in the log's order, which is the optimizer's order.
 
     Args:
         rates: steps and values of each, by name.
