@@ -80,6 +80,8 @@ class Batches:
         return rewind
 
     def _drawn(self) -> Batch:
+        if type(self._data) in {list, tuple}:  # reading it draws nothing
+            return self._pull_of_rank()
         outside = torch.get_rng_state()
         torch.set_rng_state(self._torch_state)
         try:

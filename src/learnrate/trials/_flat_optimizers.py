@@ -7,6 +7,7 @@ trial. Where the order of operations differs, it saves a pass over memory; resul
 from __future__ import annotations
 
 import math
+import operator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -87,6 +88,15 @@ class _SGD(_Stateful):
 
 
 class _Adam(_Stateful):
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._buffers: tuple[torch.Tensor, ...] = ()
+        self._rows: list[list[list[torch.Tensor]]] = []  # of each trial in each buffer
+
+    def keep(self, index: torch.Tensor) -> None:
+        super().keep(index)
+        self._buffers, self._rows = (), []  # so that their memory is freed
+
     def update(self, values: torch.Tensor, gradient: torch.Tensor, lr: np.ndarray) -> None:
         if values.device.type == "cpu" and not self._settings["amsgrad"]:
             self._update_rows(values, gradient, lr)
@@ -109,9 +119,15 @@ class _Adam(_Stateful):
             "amsgrad": False,
             "maximize": bool(self._settings["maximize"]),
         }
-        rows = zip(values, gradient, mean, square, lr.tolist(), strict=True)
-        for weights, slope, first, second, rate in rows:
-            kernel([weights], [slope], [first], [second], [], updates, lr=rate, **settings)
+        self._split(values, gradient, mean, square)
+        for (weights, slope, first, second), rate in zip(self._rows, lr.tolist(), strict=True):
+            kernel(weights, slope, first, second, [], updates, lr=rate, **settings)
+
+    def _split(self, *buffers: torch.Tensor) -> None:
+        """Split buffers into rows, which takes longer than to see that they are those of before."""
+        if not self._buffers or any(map(operator.is_not, buffers, self._buffers)):
+            self._buffers = buffers
+            self._rows = [[[row] for row in rows] for rows in zip(*buffers, strict=True)]
 
     def _update_whole(self, values: torch.Tensor, gradient: torch.Tensor, lr: np.ndarray) -> None:
         gradient = self._begin(gradient)

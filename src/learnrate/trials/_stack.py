@@ -88,9 +88,8 @@ class Stack:
             losses += self._accumulate(first=repeat == 0)
         with torch.no_grad():
             self._clip()
-            for (start, end, rule), ratio in zip(self._rules, self._ratios, strict=True):
-                columns = slice(start, end)
-                rule.update(self._values[:, columns], self._gradient[:, columns], lr * ratio)
+            for (values, gradient, rule), ratio in zip(self._groups, self._ratios, strict=True):
+                rule.update(values, gradient, lr * ratio)
         return [float(loss) for loss in losses / self._task.accumulate]
 
     def keep(self, positions: list[int]) -> None:
@@ -125,6 +124,10 @@ class Stack:
     def _set_values(self, values: torch.Tensor) -> None:
         self._values = values
         self._gradient = torch.empty_like(values)
+        self._groups = [
+            (values[:, start:end], self._gradient[:, start:end], rule)
+            for start, end, rule in self._rules
+        ]
         # These leaves share the buffer's memory: autograd gives a gradient for each, and updating
         # the buffer updates them.
         self._leaves = [
@@ -145,8 +148,8 @@ class Stack:
                 "ignore", "There is a performance drop"
             )  # which `auto` measures
             losses = over_trials(loss_of_trial, self._leaves)
-        loss = losses.sum() / self._task.accumulate
-        gradients = torch.autograd.grad(loss, self._leaves, allow_unused=True)
+        share = torch.full_like(losses, 1 / self._task.accumulate)  # of each loss, in their sum
+        gradients = torch.autograd.grad(losses, self._leaves, share, allow_unused=True)
         if any(gradient is None for gradient in gradients):
             raise StackError("a parameter gets no gradient, so torch would not update it")
         if not self._laid_out:

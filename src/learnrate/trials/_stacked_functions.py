@@ -53,7 +53,8 @@ def _linear(
             result = torch.baddbmm(biases[:, None], matrices, weights.mT)
         else:  # the bias would be read and written once more before the product
             result = torch.bmm(matrices, weights.mT).add_(biases[:, None])
-        result = result.view(*rows.shape[:-1], -1)
+        if rows.dim() > 3:
+            result = result.view(*rows.shape[:-1], -1)
     return opened.closed(result)
 
 
