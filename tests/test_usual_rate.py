@@ -130,7 +130,7 @@ def test_a_model_instead_of_its_optimizer_is_refused():
         learnrate.usual_rate(nn.Linear(2, 2))
 
 
-def test_a_range_test_states_it_and_suggests_the_same_without_it():
+def test_a_range_test_states_it_and_suggests_its_mean_with_what_the_curve_gives():
     torch.manual_seed(0)
     model = nn.Linear(8, 8)
     optimizer = torch.optim.Adam(model.parameters())
@@ -151,4 +151,5 @@ def test_a_range_test_states_it_and_suggests_the_same_without_it():
     assert known.to_dict()["usual"]["lr"] == usual.lr
     unknown = learnrate.find(step=step, state=[model], **options)
     assert unknown.usual is None
+    assert known.suggestion == pytest.approx((unknown.suggestion * usual.lr) ** 0.5)
     assert learnrate.find(quadratic_task(), progress=False).to_dict()["usual"] is None

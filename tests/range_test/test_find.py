@@ -2,13 +2,14 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import learnrate
-from learnrate import ArgumentError, RangeTest
+from learnrate import ArgumentError, RangeTest, UsualRate
 from learnrate.testing import quadratic_task
 
 
@@ -126,21 +127,46 @@ def test_an_explosion_among_scattered_losses_ends_the_repeat_within_a_few_rates(
     assert (ends < 1e-1).all()
 
 
-def test_the_suggestion_is_a_quarter_of_the_lowest_rate_of_the_repeats():
-    lowest_at = iter([6e-3, 1e-3, 2e-3])
-    best = None
+LRS = np.geomspace(1e-8, 1.0, 200)
 
-    def step(lr):
-        nonlocal best
-        if lr == 1e-8:
-            best = next(lowest_at)
-        return 1.0 + abs(math.log10(lr / best))
 
-    result = learnrate.find(state=None, step=step, low=1e-8, high=1.0, iters=200, repeats=3)
-    lowest = result.lr[np.argmin(result.smooth, axis=1)]
-    assert lowest.argsort().tolist() == [1, 2, 0]
-    assert lowest.max() > 4 * lowest.min()
-    assert result.suggestion == lowest.min() / 4
+def range_test_lowest_at(*rates, usual=None):
+    """A range test whose repeats have their lowest losses at some of `LRS`."""
+    losses = np.array([1.0 + np.abs(np.log10(LRS / LRS[place])) for place in rates])
+    return RangeTest(lr=LRS, loss=losses, mode="exponential", seed=0, memory=0.0, usual=usual)
+
+
+def usual_of(lr):
+    return UsualRate(lr=lr, low=lr / 3, high=lr * 3, matrices=1)
+
+
+def test_the_suggestion_is_a_third_of_the_geometric_mean_of_the_lowest_rates():
+    test = range_test_lowest_at(120, 130, 128)
+    lowest = LRS[[120, 130, 128]]
+    assert test.suggestion == pytest.approx(np.prod(lowest) ** (1 / 3) / 3)
+    assert test.reason.endswith("(one rate per repeat); a third of their geometric mean")
+
+
+def test_a_usual_rate_counts_as_much_as_the_curve():
+    curve = range_test_lowest_at(120, 130).suggestion
+    usual = usual_of(curve / 4)
+    test = range_test_lowest_at(120, 130, usual=usual)
+    assert test.suggestion == pytest.approx(curve / 2)
+    assert test.reason.endswith(
+        f"a third of their geometric mean is {curve:.2g}, and the usual rate is {usual.lr:.2g}; the "
+        "geometric mean of both is suggested"
+    )
+
+
+def test_a_usual_rate_raises_the_suggestion_to_the_lowest_rate_of_the_repeats_at_most():
+    test = range_test_lowest_at(120, 130, usual=usual_of(1e3))
+    assert test.suggestion == LRS[120]
+    assert "the lowest of the repeats is suggested" in test.reason
+
+
+def test_a_rule_of_the_user_ignores_the_usual_rate():
+    test = replace(range_test_lowest_at(120, 130, usual=usual_of(1e-5)), rule="minimum")
+    assert test.suggestion == test.rules["minimum"]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_range_test_shows_its_suggestion_and_rules_at_any_width(range_test, wi
     text = printed(show_range_test, range_test, width=width)
     assert f"{range_test.suggestion:.2g}" in text
     assert all(name in text for name in range_test.rules)
-    assert "a quarter of the lowest rate" in joined(text)
+    assert "a third of their geometric mean" in joined(text)
     assert max(len(line) for line in text.splitlines()) <= width
 
 

@@ -94,7 +94,8 @@ def find(
         repeats: how many runs, at least 1. Three show how much the result varies.
         rule: whose rate is suggested: `"steepest"`, `"valley"`, `"slide"`, `"minimum"`, or a function
             of the rates and the mean smooth losses, both of shape (n,), that returns a rate. By
-            default a quarter of the rate of lowest loss.
+            default a third of the rate of lowest loss, or its geometric mean with the usual rate; see
+            `RangeTest.suggestion`.
         validate: measure the validation loss of the task after each update, instead of the training
             loss before it. Each rate then costs a validation.
         seed: of the first repeat; the same seed gives the same result.

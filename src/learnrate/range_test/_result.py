@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RangeTest", "Zones"]
 
-_SAFETY = 4.0
+_ABOVE_BEST = 3.0  # the rate of lowest loss over the best peak of a run
 _DECADE = 10.0
 _SIGNIFICANT = 6.0
 _AGREEMENT = 10.0  # the factor by which the repeats' rates of lowest loss may differ
@@ -63,10 +63,10 @@ class RangeTest:
         seed: of the first repeat; the other seeds follow from it.
         memory: of the exponential smoothing, in [0, 1).
         rule: whose rate is the suggestion: a name in `RULES`, or a function of the rates and the
-            mean smooth losses; None for a quarter of the rate of lowest loss.
+            mean smooth losses; None for a third of the rate of lowest loss, see `suggestion`.
         is_validation: whether the losses are validation losses after each update.
         usual: the rate that is usually best for the optimizer and the sizes of its weights, see
-            `usual_rate`; None if it is not known. The suggestion does not depend on it.
+            `usual_rate`; None if it is not known.
     """
 
     lr: np.ndarray
@@ -147,11 +147,13 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float | None:
-        """The rate of `rule`; else a quarter of the rate of lowest loss, in the lowest repeat.
+        """The rate of `rule`; by default, an estimate from the rates of lowest loss and the usual rate.
 
-        A rate that is too high costs three to four times as much as one that is too low by the same
-        factor, so the lowest rate of the repeats is used. None if the curve supports no suggestion;
-        `reason` says why. It is a first look from a short test; `plan` answers for a whole run.
+        Each repeat has a rate at which its loss is lowest. A third of their geometric mean is an
+        estimate of the best peak of a run. If `usual` is known, the suggestion is the geometric mean of
+        both estimates, as these are about equally uncertain, but at most the lowest of those rates. None
+        if the curve supports no suggestion; `reason` says why. It is a first look from a short test;
+        `plan` answers for a whole run.
         """
         return None if self.refusal else self._chosen
 
@@ -161,9 +163,17 @@ class RangeTest:
         if self.refusal:
             return self.refusal
         lowest = f"the loss is lowest at {self._lowest_text()} (one rate per repeat)"
-        if self.rule is None:
-            return f"{lowest}; a quarter of the lowest rate"
-        return f"{lowest}; the rule {self._rule_name} on their mean smooth loss"
+        if self.rule is not None:
+            return f"{lowest}; the rule {self._rule_name} on their mean smooth loss"
+        third = "a third of their geometric mean"
+        if self.usual is None:
+            return f"{lowest}; {third}"
+        estimates = (
+            f"{third} is {self._from_curve():.2g}, and the usual rate is {self.usual.lr:.2g}"
+        )
+        if self._from_both() > self._lowest_points().min():
+            return f"{lowest}; {estimates}; the lowest of the repeats is suggested, as the mean is higher"
+        return f"{lowest}; {estimates}; the geometric mean of both is suggested"
 
     @property
     def broken(self) -> bool:
@@ -218,7 +228,7 @@ class RangeTest:
                 f"differ by a factor of {_AGREEMENT:g} at most. Use more iters or a larger batch, or run "
                 "learnrate plan, which compares whole trainings."
             )
-        if self._from_lowest() < self.lr[0]:
+        if points.min() < _ABOVE_BEST * self.lr[0]:
             return (
                 f"the loss is lowest close to the first rate, {self.lr[0]:.2g}. "
                 f"{self._way_out(float(self.mean.min()))}"
@@ -251,7 +261,7 @@ class RangeTest:
     @cached_property
     def _chosen(self) -> float | None:
         if self.rule is None:
-            return self._from_lowest()
+            return min(self._from_both(), float(self._lowest_points().min()))
         return self._read(RULES[self.rule] if isinstance(self.rule, str) else self.rule)
 
     @property
@@ -261,8 +271,14 @@ class RangeTest:
     def _lowest_text(self) -> str:
         return ", ".join(f"{lr:.2g}" for lr in self._lowest_points())
 
-    def _from_lowest(self) -> float:
-        return float(self._lowest_points().min()) / _SAFETY
+    def _from_curve(self) -> float:
+        """The best peak, estimated from the rates of lowest loss alone."""
+        return float(np.exp(np.log(self._lowest_points()).mean())) / _ABOVE_BEST
+
+    def _from_both(self) -> float:
+        """The geometric mean of the estimate from the curve and the usual rate, if that is known."""
+        curve = self._from_curve()
+        return curve if self.usual is None else math.sqrt(curve * self.usual.lr)
 
     def _start_and_lowest(self) -> tuple[float, float]:
         first = max(1, len(self.mean) // 10)
