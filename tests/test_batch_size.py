@@ -99,6 +99,6 @@ def test_a_task_seeds_its_order_and_leaves_the_sampler_as_it_was():
         ((0, "constant(4)"), r"examples=...\) must be a whole number of at least 1; got 0"),
     ],
 )
-def test_what_gives_no_batches_is_refused(arguments, message):
+def test_data_without_batches_is_refused(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         ScheduledBatchSampler(*arguments)

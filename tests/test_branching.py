@@ -31,7 +31,7 @@ def dropout_task(**options):
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD])
-def test_each_decay_ends_where_a_run_of_its_own_would(optimizer):
+def test_each_decay_ends_where_a_separate_run_would(optimizer):
     task = dropout_task(optimizer=optimizer, accumulate=2, clip_norm=1.0)
     branches = branch_decays(
         task,

@@ -65,6 +65,6 @@ def test_the_constant_of_every_public_module_is_found_by_the_modules_name(packag
         ),
     ],
 )
-def test_a_file_without_its_part_is_named_with_what_is_missing(package, module, message):
+def test_a_file_that_lacks_its_object_is_named_with_what_is_missing(package, module, message):
     with pytest.raises(TypeError, match=message):
         discover(package(lr999=module), "RULE", Rule)

@@ -203,5 +203,5 @@ def test_what_the_page_on_ddp_starts_runs_on_two_ranks(tmp_path):
         if page.relative_to(ROOT).as_posix() not in ELSEWHERE
     ],
 )
-def test_what_a_page_shows_runs(results, item):
+def test_the_code_on_a_page_runs(results, item):
     assert results[item["id"]] is None, f"{item['text']}\n{results[item['id']]}"

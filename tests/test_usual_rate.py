@@ -35,7 +35,7 @@ def test_an_update_of_all_weights_at_this_rate_is_0_44_of_the_matrix():
 
 
 @given(scale=st.floats(1e-3, 1e3))
-def test_it_is_proportional_to_the_weights(scale):
+def test_the_usual_rate_is_proportional_to_the_weights(scale):
     assert usual_of(scale * weights(12, 7)).lr == pytest.approx(
         scale * usual_of(weights(12, 7)).lr
     )
@@ -46,7 +46,7 @@ def test_a_layer_of_twice_the_width_has_half_the_rate():
     assert wide / narrow == pytest.approx(0.5, rel=0.1)
 
 
-def test_it_is_the_geometric_mean_over_matrices_and_ignores_vectors():
+def test_the_usual_rate_is_the_geometric_mean_over_matrices_and_ignores_vectors():
     usual = usual_of(torch.eye(3, 5), 4 * torch.eye(7, 2), torch.full((9,), 1e6))
     assert usual.lr == pytest.approx((4.0 / (15 * 14) ** 0.5) ** 0.5 * CHANGE)
     assert usual.matrices == 2
@@ -78,7 +78,7 @@ def test_a_layer_with_one_input_or_one_output_counts():
     assert usual_of(weights(1, 20), weights(20, 1)).matrices == 2
 
 
-def test_it_is_the_rate_of_the_group_with_the_highest_one():
+def test_the_usual_rate_is_that_of_the_group_with_the_highest_rate():
     groups = [
         {"params": [nn.Parameter(4 * torch.eye(4))], "lr": 0.1},
         {"params": [nn.Parameter(4 * torch.eye(4))], "lr": 0.01},
@@ -87,7 +87,7 @@ def test_it_is_the_rate_of_the_group_with_the_highest_one():
     assert usual.lr == pytest.approx(CHANGE * 10**0.5)
 
 
-def test_momentum_of_rmsprop_lowers_it_as_much_as_it_raises_updates():
+def test_momentum_of_rmsprop_lowers_the_usual_rate_as_much_as_it_raises_updates():
     plain, heavy = (
         usual_of(weights(5, 5), optimizer=torch.optim.RMSprop, momentum=momentum).lr
         for momentum in (0.0, 0.9)
@@ -102,7 +102,7 @@ def test_of_many_matrices_64_evenly_spaced_ones_are_enough():
     assert usual.lr == pytest.approx(2**0.5 * CHANGE, rel=0.1)
 
 
-def test_it_draws_nothing_and_changes_nothing():
+def test_computing_the_usual_rate_draws_nothing_and_changes_nothing():
     parameter = nn.Parameter(weights(6, 6))
     state = torch.get_rng_state()
     learnrate.usual_rate(torch.optim.NAdam([parameter]))
@@ -130,7 +130,7 @@ def test_a_model_instead_of_its_optimizer_is_refused():
         learnrate.usual_rate(nn.Linear(2, 2))
 
 
-def test_a_range_test_states_it_and_suggests_its_mean_with_what_the_curve_gives():
+def test_a_range_test_states_the_usual_rate_and_suggests_its_mean_with_what_the_curve_gives():
     torch.manual_seed(0)
     model = nn.Linear(8, 8)
     optimizer = torch.optim.Adam(model.parameters())

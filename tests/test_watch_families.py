@@ -78,14 +78,14 @@ def test_a_cost_is_a_share_of_the_best_or_of_the_fall_and_nothing_within_noise()
         ("either", "lower", False),
     ],
 )
-def test_the_wrong_way_is_the_opposite_of_what_is_true(truth, direction, is_wrong):
+def test_advice_goes_the_wrong_way_if_the_opposite_is_true(truth, direction, is_wrong):
     score = Score()
     run = logged({"loss": np.ones(3)}, fault="rate_x10")
     score.add(run, Label("a", True, 1.0, truth), [Verdict("LR999", "advice", direction)])
     assert bool(score.wrong) is is_wrong
 
 
-def test_a_family_has_no_say_in_the_thresholds_that_it_is_judged_with(monkeypatch):
+def test_the_thresholds_for_a_family_do_not_depend_on_its_own_runs(monkeypatch):
     families = ["vae", "gan", "graph"]
     worths = {"vae": [0.0, 9.0, 9.0], "gan": [1.0, 0.0, 0.0], "graph": [0.0, 0.0, 0.0]}
     monkeypatch.setattr(leave_out, "logged_runs", lambda _family: (True,))
@@ -106,7 +106,7 @@ def test_every_chosen_threshold_is_one_of_its_rule():
 
 
 @pytest.mark.parametrize("view", ["live", "full", "30 rows"])
-def test_what_is_remembered_of_a_rule_is_what_it_says(tmp_path, view):
+def test_a_stored_result_of_a_rule_is_what_the_rule_finds(tmp_path, view):
     steps = np.arange(300)
     loss = 0.2 + 2.1 * np.exp(-steps / 30) + 0.02 * np.random.default_rng(0).standard_normal(300)
     columns = {"loss": np.where(steps < 250, loss, 2.4), "lr": np.full(300, 0.1)}
@@ -136,7 +136,7 @@ def test_a_fit_without_a_family_finds_the_line_that_all_families_are_on():
     assert np.allclose(predictions[:-1], [row.decades for row in rows[:-1]], atol=0.01)
 
 
-def test_a_family_has_no_say_in_the_fit_that_it_is_judged_with():
+def test_the_fit_for_a_family_does_not_depend_on_its_own_runs():
     rows = [PathRow(f, d, 0.0, {"turn_2": d}) for f in ("vae", "gan") for d in (-1.0, 0.0, 1.0)]
     odd = [PathRow("graph", 1.0, 0.0, {"turn_2": turn}) for turn in (-0.9, -0.8, -0.7)]
     predictions = left_out_predictions(rows + odd, ("turn_2",))

@@ -16,7 +16,7 @@ tables = arrays(
 
 
 @given(tables)
-def test_the_best_of_others_never_looks_at_the_seed_it_judges(losses):
+def test_the_rate_that_is_best_for_the_others_does_not_depend_on_the_judged_seed(losses):
     for seed, actual in enumerate(best_of_others(losses)):
         others = np.delete(losses, seed, axis=1).sum(axis=1)
         assert losses[:, seed][others <= others.min() * (1 + 1e-12)].min() <= actual

@@ -27,7 +27,7 @@ values = st.lists(st.floats(-10, 10), min_size=2, max_size=8)
 
 
 @given(values)
-def test_the_interval_is_students(measured):
+def test_the_interval_is_that_of_students_t(measured):
     actual = judge(Case("a", "here", measured), PLAIN)
     error = stats.sem(measured)
     half = stats.t.ppf(0.975, len(measured) - 1) * error
@@ -90,7 +90,7 @@ def test_a_quick_test_of_a_claim_that_only_the_full_one_decides_is_open_but_not_
     assert overall_verdict(claim, cases, full=True, own_task=False) is ClaimVerdict.HOLDS
 
 
-def test_a_figure_without_a_range_has_no_vote():
+def test_a_figure_without_a_range_does_not_affect_the_verdict():
     beside = Figure("beside", "c")
     cases = [
         judge(Case("a", "here", [1.0, 1.1]), PLAIN),

@@ -32,7 +32,7 @@ def test_an_error_of_one_claim_is_raised():
         list(run_claims([claim_named(QUICKEST[0])] * 2, task=quadratic_task(), progress=False))
 
 
-def test_what_a_quick_test_says_beside_the_full_one():
+def test_a_quick_and_a_full_test_agree_differ_or_are_missing():
     full = read_result(claim_named(QUICKEST[0]), full=True)
     assert full.verdict is ClaimVerdict.HOLDS
     assert quick_and_full(full, full) == "agree"

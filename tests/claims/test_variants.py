@@ -10,7 +10,7 @@ from learnrate.testing import quadratic_task
 RATES = [0.01, 0.1, 1.0]
 
 
-def test_a_training_over_itself_is_one_and_is_trained_once(monkeypatch):
+def test_a_training_compared_with_itself_has_the_ratio_one_and_is_trained_once(monkeypatch):
     task, swept = quadratic_task(total_steps=5), []
     table = np.array([[3.0, 3.1], [1.0, 1.2], [2.0, 2.2]])
 

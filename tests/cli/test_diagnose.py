@@ -232,7 +232,7 @@ def test_a_store_is_a_log_like_any_other_and_all_its_runs_are_read(run, stored):
     assert (code, [finding["run"] for finding in json.loads(out)]) == (1, [stored.runs()[1].id])
 
 
-def test_what_was_said_live_and_the_resumes_of_a_stored_run_belong_to_it(run, stored):
+def test_live_findings_and_resumes_of_a_stored_run_are_part_of_its_diagnosis(run, stored):
     good = stored.runs()[0].id
     rule = next(rule for rule in RULES if rule.code == "LR102")
     spiked = rule.finding(
@@ -257,7 +257,7 @@ def test_what_was_said_live_and_the_resumes_of_a_stored_run_belong_to_it(run, st
     assert [(row["severity"], row["step"]) for row in json.loads(out)] == [("error", 100)]
 
 
-def test_neither_a_path_nor_a_run_is_misuse(run):
+def test_a_command_with_neither_a_path_nor_a_run_is_refused(run):
     code, _, err = run()
     assert code == 2
     assert "--run last" in err
@@ -303,7 +303,7 @@ def test_a_table_of_losses_that_are_not_finite_is_valid_json(run, table):
     assert (code, finding["code"], finding["step"]) == (1, "LR101", 120)
 
 
-def test_what_was_taken_for_what_is_printed_with_the_flag_that_changes_it(run, table):
+def test_the_guessed_columns_are_printed_with_the_flags_that_change_them(run, table):
     code, out, _ = run(table(name="log.csv", val_loss=np.linspace(2.0, 1.0, 200)))
     assert code == 0
     assert (

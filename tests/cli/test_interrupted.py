@@ -170,7 +170,7 @@ def test_a_disk_that_fills_before_the_report_leaves_the_plan_whole(call, tmp_pat
     }  # fmt: skip
 
 
-def test_a_disk_that_fills_before_the_weights_is_said(call, tmp_path):
+def test_a_disk_that_fills_before_the_weights_are_written_is_reported(call, tmp_path):
     with no_room_beyond(100):
         code, _, err = call(*TRAIN[:-4], "--no-store", "--out", "o")
     assert code == 2

@@ -60,7 +60,7 @@ def test_runs_of_one_seed_begin_alike_and_are_recorded(tmp_path):
         assert first == second
 
 
-def test_made_again_it_trains_nothing_and_says_the_same(tmp_path):
+def test_a_comparison_made_again_trains_nothing_and_has_the_same_result(tmp_path):
     calls = []
 
     def loss(model, batch):
@@ -220,7 +220,7 @@ def averaging():
     del sys.modules["averaging"]
 
 
-def test_one_that_averages_is_judged_by_the_average_and_trains_on_unchanged(averaging):
+def test_an_averaging_optimizer_is_judged_by_its_average_and_continues_unchanged(averaging):
     model = torch.nn.Linear(2, 2)
     optimizer = averaging.make(model, sgd=True, total_steps=4)
     visited = []

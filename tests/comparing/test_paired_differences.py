@@ -68,7 +68,7 @@ def test_the_standing_is_the_same_for_a_loss_scaled_and_shifted(pairs, shift, sc
     assert second.standing is first.standing
 
 
-def test_who_ends_lower_is_said_only_where_the_interval_excludes_0():
+def test_the_lower_one_is_named_only_if_the_interval_excludes_0():
     result = comparison(
         [1.0, 1.1, 0.9],
         Lower=[0.5, 0.61, 0.4],
@@ -113,7 +113,7 @@ def test_a_run_that_did_not_finish_leaves_no_difference_and_no_share_of_the_othe
     assert (alive.low, alive.high) == (alone.low, alone.high)
 
 
-def test_a_planned_rate_that_diverged_is_said():
+def test_a_planned_rate_that_diverged_is_reported():
     (difference,) = comparison([None, 1.2], Other=[1.0, 0.9]).differences
     assert difference.standing is Standing.UNFINISHED
     assert "1 of 2 runs of planned rate diverged" in difference.reason
@@ -145,7 +145,7 @@ def test_another_document_is_refused(change, message):
         Comparison.from_dict({**document, **change})
 
 
-def test_training_losses_are_said_to_miss_the_averaged_weights():
+def test_a_note_says_that_training_losses_are_not_those_of_the_averaged_weights():
     result = comparison([1.0, 1.2], Other=[1.0, 1.1])
     assert not any("no validation" in sentence for sentence in result.advice)
     assert any("no validation" in line for line in replace(result, validated=False).advice)

@@ -139,7 +139,7 @@ def test_progress_exactly_as_required_is_cut_in_under_5_per_cent_of_test_windows
     assert cut / runs < 0.05
 
 
-def test_progress_well_above_the_asked_is_hardly_ever_cut_in_long_runs(observed, noisy):
+def test_progress_well_above_the_required_one_is_hardly_ever_cut_in_long_runs(observed, noisy):
     falling = np.exp(-0.05 * np.arange(1000) / 100)
     policy = Plateau(window=100)
     cut = sum(bool(replay(policy, observed(noisy(falling, 0.05, seed)))) for seed in range(30))

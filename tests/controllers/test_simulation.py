@@ -68,5 +68,5 @@ def test_sasa_and_the_slope_detect_the_end_of_the_transient(lr, seeds, sasa, slo
     assert min(value for run in runs for value in run.values()) >= 1.0  # none too early
 
 
-def test_the_transients_are_those_the_figures_are_shares_of():
+def test_the_transients_have_the_lengths_that_the_figures_refer_to():
     assert [transient(lr) for lr in (0.5, 0.1, 0.02)] == [162, 1431, 10_586]

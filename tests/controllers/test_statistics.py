@@ -42,7 +42,7 @@ def test_the_fitted_line_is_scipys(values):
         assert line.falling_p == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_line_without_residuals_is_taken_at_its_word():
+def test_a_line_without_residuals_is_certain_to_rise_or_to_fall():
     assert fitted_line([3.0, 2.0, 1.0, 0.0]).falling_p == 0.0
     assert fitted_line([0.0, 1.0, 2.0, 3.0]).falling_p == 1.0
     assert fitted_line([0.1] * 9).falling_p == 0.5

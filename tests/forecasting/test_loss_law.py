@@ -70,7 +70,7 @@ def test_runs_that_obey_the_law_predict_others_within_the_interval(text):
 
 @settings(max_examples=3)
 @given(factor=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3))
-def test_unit_and_zero_of_the_loss_make_no_difference(factor, shift):
+def test_scale_and_offset_of_the_loss_make_no_difference(factor, shift):
     curve = curve_under(COSINE)
     moved = LossCurve(name="run", lr=curve.lr, step=curve.step, loss=factor * curve.loss + shift)
     before = law_of(COSINE).predict(OTHERS[0], LENGTH)

@@ -106,7 +106,7 @@ def test_lightning_trains_at_the_schedule_and_records(fit, tmp_path):
 
 
 @filtered
-def test_a_schedule_that_ends_before_the_trainer_does_is_said(fit):
+def test_a_schedule_that_ends_before_the_trainer_is_reported(fit):
     from learnrate.integrations.attach_lightning import LightningCallback
 
     message = (

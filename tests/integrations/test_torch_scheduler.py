@@ -191,7 +191,7 @@ def test_a_late_group_resumes_with_its_share_also_before_it_is_added_again(
     assert [RATE(3), RATE(3) * 4.0] == pytest.approx(resumed.get_last_lr(), rel=1e-15)
 
 
-def test_it_takes_up_the_step_of_the_torch_scheduler_it_replaces(make_optimizer, trained_at):
+def test_it_continues_at_the_step_of_the_torch_scheduler_it_replaces(make_optimizer, trained_at):
     before = make_optimizer(0.1)
     old = torch.optim.lr_scheduler.CosineAnnealingLR(before, TOTAL)
     trained_at(before, old, 6)

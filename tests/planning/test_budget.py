@@ -76,7 +76,9 @@ def test_validations_cost_time_too():
     update=st.floats(1e-5, 10),
     total_steps=st.integers(10, 10**6),
 )
-def test_a_time_pays_for_no_more_than_it_lasts_and_not_much_less(seconds, update, total_steps):
+def test_a_time_pays_for_the_updates_that_fit_into_it_and_not_many_fewer(
+    seconds, update, total_steps
+):
     budget = Budget(None, seconds)
     updates = budget.updates(total_steps, Pace(update, 0.0))
     affordable = seconds / update

@@ -186,7 +186,7 @@ def test_what_cannot_be_compared_or_continued_is_refused(arguments, message):
         learnrate.plan(quadratic_task(), **arguments)
 
 
-def test_losses_below_zero_are_planned_too():
+def test_a_task_with_losses_below_zero_can_be_planned():
     task = quadratic_task()
     shifted = Task(
         model=task.model,
@@ -249,7 +249,7 @@ def test_another_task_in_the_same_folder_is_measured_anew(tmp_path):
     assert steep.peak < gentle.peak / 10
 
 
-def test_a_record_cut_off_by_a_kill_is_measured_again(tmp_path):
+def test_a_trial_whose_record_was_cut_off_is_trained_again(tmp_path):
     first = learnrate.plan(quadratic_task(), out=tmp_path, budget=0.5)
     journal = tmp_path / JOURNAL_NAME
     journal.write_bytes(journal.read_bytes()[:-25])
@@ -405,7 +405,7 @@ def test_by_default_a_plan_makes_half_a_run_however_long_that_takes(total_steps,
     assert longest.steps == max(rung.steps for rung in plan.rungs)
 
 
-def test_losses_that_become_negative_are_told_apart_wherever_their_zero_is():
+def test_losses_that_become_negative_are_compared_whatever_their_offset():
     """The range test sees none that is negative, so the plan begins with logs of the losses."""
     torch.manual_seed(0)
     inputs = torch.randn(256, 4)

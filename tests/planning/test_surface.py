@@ -130,12 +130,12 @@ def test_trials_that_hardly_differ_leave_the_rate_open_but_cost_little():
     assert flat.expected_regret(flat.least_regret()) < 0.1
 
 
-def test_where_trials_say_little_the_range_test_is_believed():
+def test_where_trials_show_little_the_range_test_decides():
     vague = surface_for(depth=0.02, noise=0.05, horizons=(50,), expected=3.0).best(TOTAL)
     assert vague.best == pytest.approx(0.03, rel=0.4)
 
 
-def test_where_trials_say_much_a_range_test_that_is_off_is_not_believed():
+def test_where_trials_show_much_a_range_test_that_is_off_has_no_effect():
     assert surface_for(expected=3.0).best(TOTAL).best == pytest.approx(0.01, rel=0.35)
 
 

@@ -289,7 +289,7 @@ def test_nothing_of_the_task_changes(stacks):
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_what_is_really_measured_is_a_cost_between_one_trial_and_all(small_plans_too):
+def test_the_measured_cost_lies_between_that_of_one_trial_and_that_of_all_trials(small_plans_too):
     task = network_task()
     trials = [Trial((lr * shape("linear()")).over(200), 0) for lr in (1e-4, 1e-3, 1e-2, 1e-1)]
     with preserved(task):

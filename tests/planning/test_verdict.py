@@ -77,7 +77,7 @@ def test_divergence_brackets_from_above():
     assert "of the rates tried" not in verdict(two_rungs(log_loss))[1]
 
 
-def test_of_a_single_rate_no_side_is_named():
+def test_for_a_single_rate_no_side_is_named():
     trials = trials_at(40, 0, bowl()) + trials_at(160, 1, bowl(), rates=(0.3,))
     answer, reason = verdict(trials)
     assert answer is PlanVerdict.WEAK

@@ -143,7 +143,7 @@ def test_weights_the_optimizer_has_outside_the_model_are_put_back_too():
     assert outside.grad is None
 
 
-def test_who_is_hooked_to_the_optimizer_sees_nothing():
+def test_hooks_on_the_optimizer_are_not_called():
     model, optimizer = make(OPTIMIZERS["sgd"])
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
     calls = []

@@ -95,7 +95,7 @@ def test_a_probed_run_ends_at_the_same_bits(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 
 
-def test_a_what_if_verdict_is_a_finding_when_two_agree_and_only_once(tmp_path):
+def test_a_what_if_verdict_is_a_finding_once_two_agree_and_is_reported_once(tmp_path):
     model, optimizer = make(lr=1e-4)
     probes = Probes(
         model, loss_of, BATCHES, share=0.5, only=["what_if"], options={"what_if": {"steps": 3}}

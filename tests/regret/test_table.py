@@ -9,7 +9,7 @@ def score(expected, excess):
     return Score(cell, "plan", 0, 1.0, excess, 0.0, 0.5, None, None, None, "ok", expected)
 
 
-def test_what_was_expected_stands_beside_what_happened_in_bands():
+def test_expected_and_measured_excess_are_listed_in_bands():
     stated = [score(0.01, 0.005), score(0.015, 0.08), score(0.3, 0.2)]
     unstated = [score(None, 0.5), score(0.01, None)]
     lines = expected_beside_real([*stated, *unstated]).splitlines()[2:]

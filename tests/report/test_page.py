@@ -36,7 +36,7 @@ def test_the_shell_command_can_be_given(plan):
     assert "learnrate train a.py:t --plan &#39;x &amp; y.json&#39;" in page
 
 
-def test_the_drift_is_said_for_each_doubling_of_the_horizon(plan):
+def test_the_drift_is_stated_for_each_doubling_of_the_horizon(plan):
     sentence = (
         "From the longest trials to the whole run, the best rate is expected to change from 0.03 to "
         "{}: each doubling of the length of training multiplies it by {}. The whole run is 12.5 times"

@@ -473,7 +473,7 @@ def test_a_resumed_run_continues_to_the_last_bit_also_in_the_store(place, loaded
     assert points.columns["loss"].tolist() == [loss for _, loss in whole]
 
 
-def test_a_branch_of_a_stable_run_is_a_run_of_its_own_and_ends_where_a_whole_run_would(place):
+def test_a_branch_of_a_stable_run_is_a_separate_run_and_ends_like_a_whole_run(place):
     stable = read("0.1 * warmup(4) >> constant(40)")
     decayed = stable.cooldown(12, 6)
 

@@ -83,7 +83,7 @@ ACCUMULATION = """
 """
 
 
-def test_accumulation_without_synchronisation_is_looked_at_and_not_disturbed(tmp_path):
+def test_accumulation_without_synchronisation_is_inspected_and_not_disturbed(tmp_path):
     done = finished_warm(textwrap.dedent(TWO_RANKS + ACCUMULATION), tmp_path)
     assert done.returncode == 0, done.stderr
     assert [(tmp_path / f"{rank}.txt").read_text().strip() for rank in (0, 1)] == ["True", "True"]

@@ -223,7 +223,7 @@ def test_train_obeys_the_guard_and_its_replay_repeats_the_run(tmp_path):
     assert ruined.curve.status == "diverged"
 
 
-def test_one_spike_is_not_trouble_and_several_in_a_row_are():
+def test_one_spike_is_no_trouble_but_several_in_a_row_are():
     guard = GuardState(Guard(patience=3))
     for step in range(30):
         assert guard.trouble(1.0 + 0.01 * (step % 5)) is None

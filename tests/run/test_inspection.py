@@ -170,7 +170,7 @@ HEALTHY = {
 
 
 @pytest.mark.parametrize("kind", HEALTHY)
-def test_nothing_is_said_of_a_healthy_training(tmp_path, kind):
+def test_a_healthy_training_has_no_finding(tmp_path, kind):
     assert trained(tmp_path, **HEALTHY[kind]) == {}
 
 
@@ -235,7 +235,7 @@ def test_units_that_are_never_active_have_a_gradient_of_0(tmp_path):
     assert "never active" in finding.remedy
 
 
-def test_a_head_that_is_used_now_and_then_is_not_without_gradient(tmp_path):
+def test_a_head_that_is_used_in_some_batches_is_not_reported(tmp_path):
     class TwoHeads(nn.Module):
         def __init__(self):
             super().__init__()
@@ -281,7 +281,7 @@ def test_an_optimizer_without_a_state_loses_none(tmp_path):
     assert trained(tmp_path, make=plain, resume=100) == {}
 
 
-def test_a_resume_with_all_states_is_silent_and_one_without_weights_is_not(tmp_path):
+def test_a_resume_with_all_states_has_no_finding_and_one_without_weights_has(tmp_path):
     torch.manual_seed(0)
     model, data = dense(), Data()
     optimizer = adam(model.parameters())
@@ -326,7 +326,7 @@ def test_a_decay_that_outweighs_the_gradient_is_found(tmp_path, make, rate):
     assert finding.evidence["norm"] < 0.5
 
 
-def test_two_networks_against_each_other_are_silent(tmp_path):
+def test_two_networks_trained_against_each_other_have_no_finding(tmp_path):
     """The discriminator's gradients of the generator's pass stay until they are cleared."""
     torch.manual_seed(0)
     generator, critic = dense(), nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 1))
@@ -351,7 +351,7 @@ def test_two_networks_against_each_other_are_silent(tmp_path):
     assert [finding.code for finding in run.findings if finding.code in CODES] == []
 
 
-def test_gradients_scaled_for_half_precision_are_silent(tmp_path):
+def test_gradients_scaled_for_half_precision_have_no_finding(tmp_path):
     torch.manual_seed(0)
     model, data = dense(), Data()
     optimizer = adam(model.parameters())

@@ -41,7 +41,7 @@ def wait_for_look(recorder):
 
 
 @pytest.mark.parametrize(("lr", "code"), [(0.0, "LR202"), (3.0, "LR101")])
-def test_a_rate_of_0_and_an_explosion_are_said_within_a_tenth_of_400_updates(
+def test_a_rate_of_0_and_an_explosion_are_reported_within_a_tenth_of_400_updates(
     tmp_path, monkeypatch, lr, code
 ):
     step_by_code = steps_of_findings(tmp_path / "runs.db", monkeypatch, lr=lr)
@@ -49,14 +49,14 @@ def test_a_rate_of_0_and_an_explosion_are_said_within_a_tenth_of_400_updates(
 
 
 @pytest.mark.parametrize("first", [0, 50])
-def test_losses_that_are_not_finite_are_said_at_the_third(tmp_path, monkeypatch, first):
+def test_losses_that_are_not_finite_are_reported_at_the_third_one(tmp_path, monkeypatch, first):
     place = tmp_path / "runs.db"
     step_by_code = steps_of_findings(place, monkeypatch, lr=0.1, not_finite_from=first)
     assert step_by_code == {"LR101": first + 3}
 
 
 @pytest.mark.parametrize("every", [1, 10])
-def test_looks_come_after_eight_rows_and_then_a_quarter_more(every):
+def test_checks_come_after_eight_rows_and_then_a_quarter_more(every):
     looks, rows = RowChecks(lambda: 0.0), [0]
     for row in range(1, 400):
         if (row - 1) * every >= looks.next_step:
@@ -67,7 +67,7 @@ def test_looks_come_after_eight_rows_and_then_a_quarter_more(every):
     assert settled[1:] == [next_check(row) for row in settled[:-1]]
 
 
-def test_looks_wait_when_they_took_more_than_their_share_of_the_time():
+def test_checks_wait_when_they_took_more_than_their_share_of_the_time():
     times = iter([0.0, 1.0, 2.0, 20.0])
     looks = RowChecks(lambda: next(times))
     looks.add(0, 1, seconds=0.01)

@@ -83,7 +83,7 @@ def test_a_single_tensor_and_equal_parts_of_layers_are_named_briefly():
     assert facts(nn.DataParallel(model), model.parameters()) == "head.bias (1.5 % of the weights)"
 
 
-def test_nothing_is_said_of_a_model_that_is_trained_or_not_known():
+def test_a_model_that_is_trained_or_not_known_has_no_line():
     model = Classifier()
     assert facts(model, model.parameters()) is None
     copies = [nn.Parameter(parameter.detach().clone()) for parameter in model.parameters()]

@@ -173,7 +173,7 @@ def test_losses_that_are_divided_are_not(tmp_path, kind):
     assert scales == pytest.approx([0.25] * len(scales), abs=0.01)
 
 
-def test_an_update_of_one_pass_costs_no_look_at_its_outputs(tmp_path):
+def test_the_outputs_of_an_update_with_one_pass_are_not_inspected(tmp_path):
     assert trained(tmp_path, passes=1) == ((), [])
 
 
@@ -317,7 +317,7 @@ def test_the_scale_of_a_grad_scaler_is_taken_out(tmp_path, divisor):
     assert codes == ["LR510"] * (divisor == 1)
 
 
-def test_a_model_can_be_copied_and_saved_while_it_is_looked_at(tmp_path):
+def test_a_model_can_be_copied_and_saved_while_it_is_inspected(tmp_path):
     copies = []
 
     def copy_it(model):
@@ -378,7 +378,7 @@ def test_all_known_scales_must_be_1_at_several_updates(scales, is_named):
     ("scale", "words"),
     [(1.0, "their losses are not divided by 4, so"), (0.0, "if their"), (0.25, ""), (0.5, "if")],
 )
-def test_a_rate_that_is_too_high_is_put_down_to_the_sum_as_far_as_it_is_known(scale, words):
+def test_a_rate_that_is_too_high_is_attributed_to_the_sum_as_far_as_it_is_known(scale, words):
     hint = accumulation_hint(Reading(looked_at([scale] * 4)))
     assert words in hint
     assert bool(hint) == bool(words)

@@ -78,7 +78,7 @@ def test_the_path_is_that_of_the_weights(tmp_path):
         assert 0.9 < fall / (50.0 * (1.0 - 0.99 ** (2 * step))) < 1.0
 
 
-def test_a_loss_that_another_network_pushes_up_says_nothing_of_the_rate(tmp_path):
+def test_a_loss_that_another_network_raises_gives_no_finding_on_the_rate(tmp_path):
     """The slope stays as steep as at the start, at any rate, while the loss stays where it is."""
     weight, pushed_up = torch.nn.Parameter(torch.ones(30_000)), 0.0
     optimizer = torch.optim.SGD([weight], lr=1e-3)

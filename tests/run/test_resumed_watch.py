@@ -69,7 +69,7 @@ def resumed(place, *, factor=1.0, with_scheduler=True):
 
 
 @pytest.mark.parametrize("factor", [0.001, 0.3, 3.0])
-def test_another_rate_from_a_resume_on_is_said_live(tmp_path, factor):
+def test_another_rate_from_a_resume_on_is_reported_live(tmp_path, factor):
     run, live = resumed(tmp_path / "runs.db", factor=factor)
     assert "LR305" in live
     (finding,) = [
@@ -80,7 +80,7 @@ def test_another_rate_from_a_resume_on_is_said_live(tmp_path, factor):
     assert (finding.step, finding.severity) == (HALF, "error")
 
 
-def test_a_schedule_that_begins_anew_on_resume_is_said_live(tmp_path):
+def test_a_schedule_that_restarts_on_resume_is_reported_live(tmp_path):
     assert "LR305" in resumed(tmp_path / "runs.db", with_scheduler=False)[1]
 
 
@@ -103,7 +103,7 @@ def test_a_watcher_that_knows_the_past_judges_both_parts_as_one_run():
     assert (code, row < 230) == ("LR305", True)
 
 
-def test_a_past_with_what_was_reported_comes_first_and_is_not_reported_again():
+def test_findings_of_the_past_come_first_and_are_not_reported_again():
     watcher = Watcher("a", total_steps=400)
     loss = np.where(np.arange(200) < 60, 1.0, np.inf)
     watcher.resume(np.arange(100), {"loss": loss[:100]}, step=100, reported=["LR101"])

@@ -224,7 +224,7 @@ def test_a_scheduler_without_an_end_continues_to_set_all_of_it(kind, name):
     assert attached.set == expected.set
 
 
-def test_a_rollback_goes_back_in_all_that_is_set(tmp_path):
+def test_a_rollback_restores_everything_that_the_scheduler_sets(tmp_path):
     expected = plain("Adam", "one cycle")
     attached = Loop("Adam", "one cycle").attach(store=f"{tmp_path}/runs.db").train(10)
     attached.run.steer("snapshot", author="ann")

@@ -67,14 +67,14 @@ def test_another_task_schedule_length_or_seed_is_not_known(tmp_path):
         assert Journal(path, "task").curve(other) is None
 
 
-def test_one_journal_sees_what_another_has_added_since(tmp_path):
+def test_a_journal_reads_what_another_one_has_added_since(tmp_path):
     first, second = (Journal(tmp_path / "j", "task") for _ in range(2))
     assert second.curve(TRIAL) is None
     first.add_curve(TRIAL, curve())
     assert second.curve(TRIAL).validation == 0.125
 
 
-def test_torn_and_foreign_lines_are_ignored_and_what_follows_is_whole(tmp_path):
+def test_incomplete_and_foreign_lines_are_ignored_and_later_lines_are_read(tmp_path):
     path = tmp_path / "j"
     path.write_bytes(b'[1]\n{"no": "key"}\n\xff\xfe\n{"key": "torn off in th')
     Journal(path, "task").add_curve(TRIAL, curve())

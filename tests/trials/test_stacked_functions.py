@@ -276,7 +276,7 @@ def test_a_forward_that_its_owner_replaced_is_left_as_it_is():
     assert list(stacked_forwards(nn.Sequential(patched, Rows(6, 3)))) == []
 
 
-def test_a_stack_leaves_no_forward_behind_also_after_an_error():
+def test_a_stack_restores_every_forward_even_after_an_error():
     def loss(model, batch):
         value = functional.cross_entropy(model(batch[0]), batch[1])
         assert "forward" in vars(model[0])

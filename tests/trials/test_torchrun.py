@@ -240,7 +240,7 @@ def test_every_command_prints_once_and_writes_once(tmp_path):
     assert {"plans", "run", "find.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_misuse_is_said_and_ends_the_job(tmp_path):
+def test_misuse_is_reported_and_ends_the_job(tmp_path):
     job = launched("-m", "learnrate", "find", str(tmp_path / "none.py:task"))
     assert job.returncode == 1
     assert "there is no file" in job.stderr

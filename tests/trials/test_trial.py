@@ -133,7 +133,7 @@ def test_a_run_that_learned_and_then_stays_far_above_its_start_has_diverged():
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(1e-3, 1e3), st.floats(-1e3, 1e3), st.integers(0, 9))
-def test_the_units_and_the_zero_of_a_loss_do_not_matter(factor, shift, seed):
+def test_the_scale_and_offset_of_a_loss_do_not_matter(factor, shift, seed):
     random = np.random.default_rng(seed)
     losses = 1.0 + random.normal(0.0, 0.1, 300) + np.where(np.arange(300) > 20 * seed, 5.0, 0.0)
     assert ends_at(losses) == ends_at(factor * losses + shift)

@@ -23,7 +23,7 @@ from learnrate.watch.rules.lr201 import TooSlowOptions
 DOCS = Path(__file__).parents[2] / "docs" / "findings"
 
 
-def test_a_path_is_not_observations():
+def test_a_file_name_instead_of_observations_is_refused():
     with pytest.raises(ArgumentError, match=r"got 'runs.csv'. Read a log with .*read_runs"):
         diagnose("runs.csv")
 
@@ -166,7 +166,7 @@ def test_thresholds_are_options(runs):
     assert runs.codes(**known, options=Options(too_slow=TooSlowOptions(quarter_fall=0.9))) == []
 
 
-def test_options_have_a_record_of_its_own_for_every_rule_and_never_change():
+def test_options_have_one_frozen_record_for_each_rule():
     options = Options()
     assert list(vars(options)) == [rule.name for rule in RULES]
     assert [options.of(rule) for rule in RULES] == [rule.options for rule in RULES]
@@ -193,7 +193,7 @@ def test_a_rule_of_another_package_has_its_own_default_thresholds():
     assert Options().of(rule) == SpikesOptions(count=9)
 
 
-def test_rules_have_the_codes_of_their_files_and_names_of_their_own():
+def test_rules_have_the_code_of_their_file_and_a_unique_name():
     first, second = RULES[:2]
     with pytest.raises(TypeError, match=r"rule LR101 must be in lr101\.py, not lr999\.py"):
         _in_order({"lr999": first})
@@ -327,7 +327,7 @@ def test_rows_fed_one_by_one_or_in_bulk_give_the_same_diagnosis(runs):
 
 
 @pytest.mark.parametrize("kind", ["swings", "slow", "never decayed", "healthy"])
-def test_a_run_fed_row_by_row_comes_to_what_is_found_in_it_as_a_whole(runs, kind):
+def test_a_run_fed_row_by_row_has_the_same_findings_as_the_whole_run(runs, kind):
     known = faulty(runs, kind)
     watcher = Watcher("a", total_steps=400)
     codes = [code for _, code in reported(watcher, known, size=1)]

@@ -59,7 +59,7 @@ def verdicts(observations):
 )
 @settings(max_examples=15)
 @given(**AFFINE)
-def test_the_findings_in_a_faulty_run_do_not_depend_on_unit_or_zero_of_the_loss(
+def test_the_findings_in_a_faulty_run_do_not_depend_on_the_scale_or_offset_of_the_loss(
     rule, power, offset
 ):
     run = rule.example_run()
@@ -68,7 +68,7 @@ def test_the_findings_in_a_faulty_run_do_not_depend_on_unit_or_zero_of_the_loss(
 
 @settings(max_examples=40)
 @given(family=st.sampled_from(FAMILIES), rows=st.sampled_from(SPACINGS), **AFFINE)
-def test_the_findings_in_a_healthy_run_do_not_depend_on_unit_or_zero_of_the_loss(
+def test_the_findings_in_a_healthy_run_do_not_depend_on_the_scale_or_offset_of_the_loss(
     family, rows, power, offset
 ):
     rng = np.random.default_rng(5)
@@ -119,7 +119,7 @@ def first_trouble(losses):
 
 @settings(max_examples=30)
 @given(height=st.sampled_from([0.0, 0.05, 0.4, 40.0]), **AFFINE)
-def test_the_guard_acts_at_the_same_step_whatever_unit_and_zero_the_loss_has(
+def test_the_guard_acts_at_the_same_step_whatever_the_scale_and_offset_of_the_loss(
     height, power, offset
 ):
     noise = np.random.default_rng(0).standard_normal(400)
@@ -136,7 +136,9 @@ def test_the_guard_leaves_healthy_work_alone(family):
 
 @settings(max_examples=30)
 @given(fall=st.sampled_from([0.0, 0.5, 2.0]), **AFFINE)
-def test_plateau_cuts_at_the_same_steps_whatever_unit_and_zero_the_loss_has(fall, power, offset):
+def test_plateau_cuts_at_the_same_steps_whatever_the_scale_and_offset_of_the_loss(
+    fall, power, offset
+):
     steps = np.arange(600)
     noise = np.random.default_rng(0).standard_normal(600)
     losses = -fall * np.minimum(steps, 300) / 300 + 0.01 * noise
@@ -157,7 +159,9 @@ def test_plateau_does_not_cut_during_a_steady_fall_far_from_zero():
 
 
 @pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "descent"])
-def test_a_declared_objective_without_progress_leaves_what_is_certain(runs, objective):
+def test_with_an_objective_whose_loss_is_not_progress_only_certain_findings_are_reported(
+    runs, objective
+):
     facts = {"objective": objective}
     swing = runs.loss() + 1.3 * ((np.arange(400) >= 150) & (np.arange(400) < 240))
     lr, noise = runs.rate(), np.random.default_rng(0).standard_normal(400)
@@ -178,7 +182,7 @@ def test_a_declared_objective_without_progress_leaves_what_is_certain(runs, obje
     )
 
 
-def test_an_objective_that_there_is_not_is_refused():
+def test_an_unknown_objective_is_refused():
     import torch
 
     import learnrate
@@ -204,7 +208,7 @@ def test_an_explosion_of_the_first_steps_is_a_divergence_and_falling_back_is_not
     assert finding.evidence["start"] == 2.31
 
 
-def test_a_loss_that_rises_is_said_to_be_a_fault_only_if_it_should_fall(runs):
+def test_a_rising_loss_is_a_fault_only_if_the_objective_is_to_lower_it(runs):
     loss = 1.0 + np.minimum(np.arange(400) / 100, 1) + 0.02 * runs.loss(noise=1.0, over=1e-3)
     diagnosis = runs.diagnose(loss=loss, lr=runs.rate())
     assert diagnosis.findings == ()

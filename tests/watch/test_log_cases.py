@@ -93,7 +93,7 @@ def test_a_second_fit_whose_loss_continues_is_one_run_that_was_resumed():
     assert run.column("lr")[40] == run.column("lr")[0]
 
 
-def test_epochs_whose_steps_are_counted_anew_are_not_resumes():
+def test_epochs_whose_steps_restart_are_not_resumes():
     (run,) = read_runs(CASES / "healthy/step_restarts_each_epoch.csv")
     assert run.facts["steps_per_epoch"] == 200
     assert "resumed_at" not in run.facts

@@ -116,7 +116,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_log_that_cannot_be_read_hides_no_other_of_its_folder(name, tmp_path):
+def test_an_unreadable_log_does_not_hide_the_others_in_its_folder(name, tmp_path):
     (tmp_path / name).write_text(DAMAGED[name])
     (tmp_path / "good.csv").write_text(table(lambda i: 1 / (1 + i)))
     with pytest.raises(FileError, match=name):

@@ -408,7 +408,7 @@ def test_a_layout_is_read(layout, tmp_path):
         assert rates[~np.isnan(rates)] == pytest.approx([rate(i) for i in EVERY], abs=1e-6)
 
 
-def test_a_validation_has_the_step_of_the_training_before_it(tmp_path):
+def test_a_validation_row_has_the_step_of_the_training_row_before_it(tmp_path):
     name, text, _, _ = LAYOUTS["Megatron"]
     (run,) = read_runs(written(tmp_path, name, text))
     validated = ~np.isnan(run.column("validation"))
@@ -416,7 +416,7 @@ def test_a_validation_has_the_step_of_the_training_before_it(tmp_path):
     assert run.total_steps == 400
 
 
-def test_a_step_counted_anew_in_each_epoch_is_counted_on_without_a_column_of_epochs(tmp_path):
+def test_steps_that_restart_in_each_epoch_are_continued_without_a_column_of_epochs(tmp_path):
     log = table("batch,loss,lr", lambda i: f"{i % 8},{loss(i)},{rate(i)}")
     (run,) = read_runs(written(tmp_path, "log.csv", log))
     assert run.step.tolist() == list(EVERY)
@@ -432,7 +432,7 @@ def test_an_epoch_that_counts_the_updates_made_is_full_on_its_last_row(tmp_path)
     assert run.facts["steps_per_epoch"] == 8
 
 
-def test_fits_of_fresh_models_in_one_file_are_runs_of_their_own(tmp_path):
+def test_fits_of_new_models_in_one_file_are_separate_runs(tmp_path):
     log = table(
         "epoch,loss,lr", lambda i: f"{i % ROWS},{loss(i % ROWS)},{rate(i % ROWS)}", rows=120
     )
@@ -459,7 +459,7 @@ def test_a_run_begun_again_from_a_checkpoint_replaces_what_it_repeats(tmp_path):
 
 
 @pytest.mark.parametrize("header", ["run,step,loss,lr", "fold,step,loss,lr"])
-def test_runs_by_name_in_one_table_are_runs_of_their_own(header, tmp_path):
+def test_named_runs_in_one_table_are_separate_runs(header, tmp_path):
     log = (
         header
         + "\n"
@@ -511,7 +511,7 @@ def test_scalars_that_add_scalars_wrote_are_series_of_their_run(tmp_path):
     assert run.column("lr") == pytest.approx([rate(step) for step in range(20)])
 
 
-def test_tensorboards_steps_counted_anew_in_each_epoch_are_counted_on(tmp_path):
+def test_tensorboard_steps_that_restart_in_each_epoch_are_continued(tmp_path):
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(tmp_path) as writer:

@@ -86,7 +86,7 @@ def test_a_loss_times_a_factor_plus_a_number_has_the_same_finding():
     [{"growth": 25.0}, {"height": -40.0}, {"rows": 2}],
     ids=["a smaller growth", "a loss that falls", "two hard batches"],
 )
-def test_what_is_less_than_that_is_not_an_overshoot(changed):
+def test_a_smaller_growth_is_not_an_overshoot(changed):
     assert codes(*burst()) == ["LR109"]
     assert codes(*burst(**changed)) == []
 
@@ -111,7 +111,7 @@ def test_norms_that_are_not_finite_count_as_the_largest():
     assert "overflows" in finding.message
 
 
-def test_a_watcher_says_it_within_its_first_rows():
+def test_a_watcher_reports_an_overshoot_within_its_first_rows():
     watcher = Watcher("a", total_steps=1000, only=["LR109"])
     rows = []
     for row, (loss, norm) in enumerate(zip(*burst(), strict=True)):

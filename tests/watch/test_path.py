@@ -103,7 +103,7 @@ def test_numbers_that_are_not_finite_are_left_out():
     assert set(columns_of(np.eye(17)[:, :3] + 1.0, np.ones((17, 3)))) <= set(PATH_COLUMNS)
 
 
-def test_a_straight_path_is_too_low_and_a_far_one_too_high_with_a_number():
+def test_a_straight_path_means_too_low_and_a_long_one_too_high_each_with_an_estimate():
     assert codes(observed(LOW)) == ["LR204"]
     assert codes(observed(HIGH)) == ["LR107"]
     assert codes(observed(GOOD)) == []
@@ -121,7 +121,7 @@ def test_a_straight_path_is_too_low_and_a_far_one_too_high_with_a_number():
         optional={"path_distance": st.floats(1e-6, 1e6)},
     )
 )
-def test_no_path_is_both_and_a_far_one_is_never_too_low(path):
+def test_no_path_is_both_too_low_and_too_high_and_a_long_one_is_never_too_low(path):
     path_codes = codes(observed({**path, "path_updates": None}))
     assert len(path_codes) <= 1
     if path.get("path_distance", 0.0) > 0.5:
@@ -157,7 +157,7 @@ def test_no_path_is_both_and_a_far_one_is_never_too_low(path):
         "fell more",
     ],
 )
-def test_a_path_that_cannot_be_judged_says_so(change, reason):
+def test_a_path_that_cannot_be_judged_is_reported_with_the_reason(change, reason):
     diagnosis = diagnose(observed(LOW, **change), only=["LR204"])
     if reason is None:
         assert [finding.code for finding in diagnosis.findings] == ["LR204"]
@@ -165,7 +165,7 @@ def test_a_path_that_cannot_be_judged_says_so(change, reason):
         assert reason in diagnosis.not_run["LR204"]
 
 
-def test_measurements_that_disagree_are_silent():
+def test_measurements_that_disagree_give_no_finding():
     mixed = observed(LOW)
     facts = dict(mixed.facts)
     later = [[step, 0.9 if step < 500 else -0.9] for step in range(50, 600, 50)]

@@ -38,7 +38,7 @@ def test_tensorboards_files_of_a_resumed_run_are_one_run():
     assert diagnose(run).findings == ()
 
 
-def test_an_event_file_cut_off_in_a_record_holds_what_came_before(tmp_path):
+def test_an_event_file_cut_off_in_a_record_keeps_the_earlier_values(tmp_path):
     whole = (LOGS / "tensorboard" / "events.out.tfevents.0").read_bytes()
     (tmp_path / "events.out.tfevents.0").write_bytes(whole[: len(whole) // 2])
     (run,) = read_runs(tmp_path)
@@ -107,7 +107,7 @@ def test_lightnings_csv_has_its_rates_losses_and_validations_on_their_own_rows()
     assert run.column("lr")[0] == pytest.approx(0.1)
 
 
-def test_keras_has_a_row_an_epoch():
+def test_a_keras_log_has_one_row_for_each_epoch():
     (run,) = read_runs(LOGS / "keras.csv")
     assert run.step.tolist() == list(range(30))
     assert set(run.columns) == {"loss", "lr", "validation"}
@@ -131,7 +131,7 @@ def test_mlflows_folders_hold_the_same_as_its_database(database):
         assert np.array_equal(actual.column("loss"), expected.column("loss"))
 
 
-def test_a_metric_of_mlflow_that_is_cut_off_holds_what_came_before(tmp_path):
+def test_a_metric_of_mlflow_that_is_cut_off_keeps_the_earlier_values(tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(LOGS / "mlruns" / "first", folder)
     metric = folder / "metrics" / "train_loss"
@@ -197,7 +197,7 @@ def test_a_row_cut_off_is_left_out(tmp_path):
     assert np.isnan(run.column("lr")[1])
 
 
-def test_steps_written_twice_hold_the_latest_value(tmp_path):
+def test_steps_written_twice_have_the_latest_value(tmp_path):
     log = "step,loss,lr\n0,9,1\n1,8,1\n2,7,1\n3,6,1\n4,5,1\n2,3,1\n3,2,1\n3,1,1\n"
     (run,) = read_runs(written(tmp_path, log))
     assert run.step.tolist() == [0, 1, 2, 3]
@@ -250,7 +250,7 @@ def test_given_names_are_used_and_must_be_in_the_log(tmp_path):
         read_runs(log, Names(step="m"))
 
 
-def test_a_log_too_large_to_read_is_refused_before_it_is(tmp_path):
+def test_a_log_that_is_too_large_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("step,loss\n" + "0,1\n" * 2000)
     with path.open("r+b") as file:

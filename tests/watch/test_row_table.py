@@ -34,7 +34,7 @@ def test_many_rows_are_limited_in_number_and_evenly_spread(rows):
     assert gaps.max() <= 4 * rows / table.rows
 
 
-def test_losses_that_are_not_finite_stay_only_where_they_were_in_a_row():
+def test_thinning_keeps_losses_that_are_not_finite_only_if_they_are_consecutive():
     loss = np.ones(4000)
     loss[1::2] = np.inf
     loss[3900:] = np.inf
@@ -44,7 +44,7 @@ def test_losses_that_are_not_finite_stay_only_where_they_were_in_a_row():
     assert not is_finite[table.step >= 3900].any()
 
 
-def test_validation_losses_stay():
+def test_thinning_keeps_validation_losses():
     validation = np.full(8000, np.nan)
     validation[::200] = 1.0
     table = filled(1000, 8000, loss=np.ones(8000), validation=validation)

@@ -73,7 +73,7 @@ def test_cycles_of_a_polynomial_are_healthy_also_if_the_run_is_resumed_between_t
         assert codes(series, spacing=spacing, facts=facts) == []
 
 
-def test_cycles_that_stand_at_their_floor_before_they_begin_anew_are_healthy():
+def test_cycles_that_stay_at_their_floor_before_they_restart_are_healthy():
     cycle = np.r_[np.linspace(0.1, 0.01, 180), np.full(20, 0.01)]
     assert codes(np.tile(cycle, 2), facts={"resumed_at": [200]}) == []
 
@@ -89,7 +89,7 @@ def test_another_rate_from_a_resume_on_is_a_jump_at_the_resume(factor, spacing):
 
 @SPACINGS
 @pytest.mark.parametrize("base", [COSINE, WARM], ids=["cosine", "with a warm-up"])
-def test_a_schedule_that_begins_anew_on_resume_jumped(base, spacing):
+def test_a_schedule_that_restarts_on_resume_jumped(base, spacing):
     (finding,) = found(np.concatenate([base[:601], base[:399]]), spacing=spacing)
     assert finding.code == "LR305"
     assert abs(finding.step - 601) <= 2 * spacing
@@ -109,7 +109,7 @@ def test_a_constant_rate_that_rises_sevenfold_in_the_middle_jumped():
 @pytest.mark.parametrize(
     ("half", "code"), [(550, "LR306"), (850, "LR306"), (95, "LR307"), (72, "LR307")]
 )
-def test_a_cosine_past_its_end_climbed_and_one_in_epochs_swings(half, code, spacing):
+def test_a_cosine_past_its_end_rises_again_and_one_in_epochs_oscillates(half, code, spacing):
     series = rates(lambda optimizer: lr_scheduler.CosineAnnealingLR(optimizer, half, 0.01))
     assert codes(series, spacing=spacing) == [code]
 
@@ -172,7 +172,7 @@ def test_a_cosine_is_fitted_exactly_from_a_part_of_it(half_period, crest, floor)
     assert cosine.residual < 1e-6
 
 
-def test_a_course_of_stairs_has_a_point_for_each_stair():
+def test_the_course_of_a_step_schedule_has_one_point_for_each_step():
     rate = np.repeat(np.linspace(1.0, 0.1, 20), 25)
     course = RateCourse(Track(np.arange(500), rate))
     assert course.has_stairs

@@ -57,7 +57,7 @@ def test_a_rate_that_stays_at_its_peak_never_decayed(runs):
 
 
 @pytest.mark.parametrize("rows", [12, 60, 400])
-def test_a_cosine_that_the_log_ends_in_the_middle_of_was_cut_off(runs, rows):
+def test_a_cosine_that_is_incomplete_when_the_log_ends_was_cut_off(runs, rows):
     step = np.linspace(0, 399, rows).astype(int)
 
     def codes(lr):
@@ -206,7 +206,7 @@ def test_a_rate_that_came_back_to_its_known_schedule_did_not_jump(runs):
 
 
 @pytest.mark.parametrize("half", [220, 300, 350])
-def test_a_cosine_past_its_end_climbed_back(runs, half):
+def test_a_cosine_past_its_end_rises_again(runs, half):
     (finding,) = runs.diagnose(loss=runs.loss(), lr=cosine(half)).findings
     assert finding.code == "LR306"
     assert abs(finding.step - half) <= 1
@@ -243,7 +243,7 @@ def test_a_schedule_over_epochs_stepped_at_every_update_ends_at_once(runs):
     assert (finding.code, finding.step) == ("LR307", 20)
 
 
-def test_torchs_cosine_over_epochs_stepped_at_every_update_swings(runs):
+def test_torchs_cosine_over_epochs_stepped_at_every_update_oscillates(runs):
     assert runs.codes(loss=runs.loss(), lr=cosine(20), total_steps=400) == ["LR307"]
 
 
@@ -337,7 +337,7 @@ def test_a_cosine_in_epochs_is_known_from_rows_as_far_apart_as_its_half_periods(
         assert not diagnose(Observations(run="a", step=step, columns=columns)).findings
 
 
-def test_an_early_end_against_the_schedule_is_reported_once_half_as_many_updates_followed(runs):
+def test_an_early_end_of_a_known_schedule_is_reported_after_half_as_many_further_updates(runs):
     """A decay of 40 epochs that is stepped at every update, in a run of 1,000 updates."""
     planned = schedule("0.1 * linear(1000)")
     step = np.arange(100)

@@ -41,13 +41,13 @@ def test_a_jump_must_exceed_eight_standard_errors_of_a_level(runs, errors, codes
     assert runs.codes(loss=loss, only=["LR101"]) == codes
 
 
-def test_a_loss_that_comes_back_did_not_diverge(runs):
+def test_a_loss_that_recovers_did_not_diverge(runs):
     loss = runs.loss()
     loss[250:300] = 2.3
     assert runs.codes(loss=loss, lr=runs.rate()) == ["LR103"]
 
 
-def test_a_loss_that_rises_with_a_warm_restart_does_not_swing(runs):
+def test_a_loss_that_rises_with_a_warm_restart_does_not_oscillate(runs):
     loss, step = runs.loss(), np.arange(runs.n)
     loss[200:] += 1.5 * np.exp(-(step[200:] - 200) / 30)
     rate = 0.05 * (1.0 + np.cos(np.pi * (step % 200) / 200))
@@ -62,7 +62,7 @@ def spiked(runs, firsts, height=1.0, length=6):
     return loss
 
 
-def test_three_spikes_recur(runs):
+def test_three_spikes_are_reported(runs):
     (finding,) = runs.diagnose(loss=spiked(runs, (120, 200, 300)), lr=runs.rate()).findings
     assert finding.code == "LR102"
     assert np.allclose(finding.evidence["steps"], [123, 203, 303], atol=3)
@@ -74,31 +74,31 @@ def test_three_spikes_recur(runs):
     [((120, 200), 1.0, 6), ((120, 200, 300), 0.1, 6), ((120, 200, 300), 1.0, 1)],
     ids=["two spikes", "low ones", "single hard batches"],
 )
-def test_what_is_less_than_that_does_not_recur(runs, firsts, height, length):
+def test_fewer_or_smaller_spikes_are_not_reported(runs, firsts, height, length):
     assert runs.codes(loss=spiked(runs, firsts, height, length), lr=runs.rate()) == []
 
 
-def test_rises_that_last_are_a_swing_and_not_spikes(runs):
+def test_long_rises_are_an_oscillation_and_not_spikes(runs):
     firsts = (100, 180, 260, 340)
     assert runs.codes(loss=spiked(runs, firsts, length=14), lr=runs.rate()) == ["LR102"]
     assert runs.codes(loss=spiked(runs, (180, 280), 1.5, length=45), lr=runs.rate()) == ["LR103"]
 
 
-def test_a_loss_that_is_high_for_most_of_the_run_shows_no_course_to_be_judged_by(runs):
+def test_a_loss_that_is_high_for_most_of_the_run_cannot_be_judged(runs):
     firsts = (100, 180, 260, 340)
     diagnosis = runs.diagnose(loss=spiked(runs, firsts, length=60), lr=runs.rate())
     assert diagnosis.codes() == []
     assert "does not fall clearly" in diagnosis.not_run["LR103"]
 
 
-def test_recurring_spikes_are_not_a_missing_warm_up_even_if_the_first_comes_early(runs):
+def test_repeated_spikes_are_not_a_missing_warm_up_even_if_the_first_comes_early(runs):
     lr = 0.05 * (1 + np.cos(np.pi * np.arange(400) / 400))
     diagnosis = runs.diagnose(loss=spiked(runs, (4, 120, 200, 300), 2.0, length=10), lr=lr)
     assert diagnosis.codes() == ["LR102"]
     assert diagnosis.explained["LR304"] == "LR102"
 
 
-def test_a_swing_in_the_first_quarter_of_a_live_run_is_not_judged_yet(runs):
+def test_an_oscillation_in_the_first_quarter_of_a_live_run_is_not_reported_yet(runs):
     loss = runs.loss()
     loss[150:240] += 1.3
     known = {"loss": loss, "lr": runs.rate(), "only": ["LR103"]}
@@ -106,7 +106,7 @@ def test_a_swing_in_the_first_quarter_of_a_live_run_is_not_judged_yet(runs):
     assert runs.codes(**known, total_steps=2000) == []
 
 
-def test_a_loss_that_swings_back_by_two_thirds_of_its_fall_oscillates(runs):
+def test_a_loss_that_rises_by_two_thirds_of_its_decrease_oscillates(runs):
     loss = runs.loss()
     loss[150:240] += 1.3
     (finding,) = runs.diagnose(loss=loss, lr=runs.rate()).findings
@@ -114,7 +114,7 @@ def test_a_loss_that_swings_back_by_two_thirds_of_its_fall_oscillates(runs):
     assert finding.evidence["high"] - finding.evidence["low"] == pytest.approx(1.3, abs=0.1)
 
 
-def test_a_swing_by_a_third_does_not(runs):
+def test_a_rise_by_a_third_of_the_decrease_is_no_oscillation(runs):
     loss = runs.loss()
     loss[150:240] += 0.7
     assert runs.codes(loss=loss, lr=runs.rate()) == []
@@ -125,7 +125,7 @@ def test_a_loss_that_bounces_every_update_oscillates(runs):
     assert runs.codes(loss=runs.loss() + bounce, lr=runs.rate()) == ["LR103"]
 
 
-def test_noise_of_that_size_does_not_bounce(runs):
+def test_noise_of_the_size_of_a_bounce_is_no_oscillation(runs):
     assert runs.codes(loss=runs.loss(noise=0.2), lr=runs.rate()) == []
 
 
@@ -274,7 +274,7 @@ def burst(runs, back_over, height=40.0):
     return runs.loss() + height * (1 - np.exp(-step / 3)) * np.exp(-step / back_over)
 
 
-def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
+def test_a_loss_that_is_above_its_start_for_long_and_recovers_is_reported(runs):
     (finding,) = runs.diagnose(loss=burst(runs, 100.0), lr=runs.rate()).findings
     assert (finding.code, finding.severity) == ("LR108", Severity.ADVICE)
     loss = burst(runs, 100.0)
@@ -283,7 +283,7 @@ def test_a_loss_that_is_above_its_start_for_long_and_comes_back_is_named(runs):
     assert "0.033, and then of 0.011" in finding.remedy
 
 
-def test_the_share_above_the_start_is_one_of_updates_and_not_of_rows():
+def test_the_share_above_the_start_counts_updates_and_not_rows():
     step = np.r_[
         np.arange(300), 300 + 10 * np.arange(400)
     ]  # every update first, and then every tenth
@@ -305,13 +305,13 @@ def test_the_share_above_the_start_is_one_of_updates_and_not_of_rows():
     ],
     ids=["a short burst", "it stays high", "it began at the top", "noise above a low start"],
 )
-def test_less_than_that_is_not_above_its_start_for_long(runs, loss_of):
+def test_shorter_or_smaller_rises_above_the_start_are_not_reported(runs, loss_of):
     loss = loss_of(runs)
     assert runs.codes(loss=loss, lr=runs.rate(n=loss.size), only=["LR108"]) == []
 
 
 @pytest.mark.parametrize(("cut_at", "codes"), [(100, ["LR108"]), (300, [])])
-def test_a_loss_that_comes_back_at_the_full_rate_shows_that_the_rate_is_tolerated(
+def test_a_loss_that_recovers_at_the_full_rate_shows_that_the_rate_is_tolerated(
     runs, cut_at, codes
 ):
     lr = np.where(np.arange(400) < cut_at, 0.1, 0.01)
@@ -320,7 +320,7 @@ def test_a_loss_that_comes_back_at_the_full_rate_shows_that_the_rate_is_tolerate
     assert runs.codes(loss=loss, lr=lr, only=["LR108"]) == codes
 
 
-def test_a_log_that_begins_later_does_not_know_the_start(runs):
+def test_a_log_that_begins_later_has_no_initial_loss(runs):
     loss = burst(runs, 100.0)
     columns = {"loss": loss, "lr": runs.rate()}
     late = Observations(run="late", step=np.arange(100, 100 + runs.n), columns=columns)
@@ -342,7 +342,7 @@ def test_a_validation_loss_far_above_the_range_of_the_training_loss_exploded(run
     assert runs.codes(loss=loss, validation=validation, only=["LR101"]) == []
 
 
-def test_a_loss_below_its_first_value_has_come_below_its_start(runs):
+def test_a_loss_that_ends_below_its_first_value_has_not_diverged(runs):
     """The second loss is one after an update: it is no start to compare the end with."""
     step, noise = np.arange(400), 0.002 * np.random.default_rng(0).standard_normal(400)
     loss = 0.157 + 60.0 * np.exp(-np.abs(step - 20) / 5.0) * (step > 2) + noise

@@ -27,7 +27,7 @@ def test_without_a_rate_or_with_rows_far_apart_a_straight_fall_is_not_judged(run
     assert "LR201" not in diagnosis.codes()
 
 
-def test_straight_in_the_sum_of_rates_is_too_slow_under_any_schedule(runs):
+def test_a_straight_fall_over_the_sum_of_rates_is_too_slow_under_any_schedule(runs):
     lr = runs.rate()
     noise = 0.01 * np.random.default_rng(0).standard_normal(400)
     loss = 2.3 - 0.4 * np.cumsum(lr) / lr.sum() + noise
@@ -38,7 +38,7 @@ def test_a_loss_that_falls_to_a_tenth_was_not_slow(runs):
     assert runs.codes(loss=np.linspace(2.0, 0.2, 400), total_steps=400) == []
 
 
-def test_a_loss_that_its_noise_holds_up_until_the_decay_is_not_too_slow(runs):
+def test_a_loss_that_noise_keeps_high_until_the_decay_is_not_too_slow(runs):
     """Such a rate is too high: the loss falls at once, stays, and falls again with the rate."""
     step = np.arange(400)
     loss = 2.3 - 0.8 * (1 - np.exp(-step / 4)) - 0.4 * np.clip((step - 240) / 160, 0.0, 1.0)
@@ -55,7 +55,7 @@ def test_a_straight_fall_that_is_interrupted_by_a_rise_is_not_too_slow(runs):
 
 
 @pytest.mark.parametrize("updates", [2, 20])
-def test_a_rate_that_throws_the_loss_up_at_first_is_not_too_low(runs, updates):
+def test_a_rate_that_raises_the_loss_at_first_is_not_too_low(runs, updates):
     """At a hundred times its best rate, a loss came back from the burst in a straight line."""
     loss = 2.3 - 0.001 * np.arange(400) + 0.02 * np.random.default_rng(0).standard_normal(400)
     loss[1 : 1 + updates] += 100.0
@@ -92,7 +92,7 @@ def test_a_gradient_of_zero_learns_nothing(runs):
     assert "the gradient is 0 in 100 % of the rows" in finding.message
 
 
-def test_a_loss_without_a_fall_is_not_a_finding_and_it_is_said_what_cannot_be_judged(runs):
+def test_a_loss_that_never_falls_is_no_finding_but_is_listed_as_not_judged(runs):
     loss = 2.3 + 0.02 * np.random.default_rng(0).standard_normal(400)
     norm = np.exp(0.1 * np.random.default_rng(1).standard_normal(400))
     for more in ({}, {"gradient_norm": norm}, {"update_ratio": 1e-6 * runs.rate()}):
@@ -135,7 +135,7 @@ def test_validation_that_rises_while_training_falls_overfits(runs):
     assert math.isclose(finding.evidence["lowest_validation"], 0.9)
 
 
-def test_validation_that_rises_by_little_does_not(runs):
+def test_a_validation_loss_that_rises_a_little_is_not_overfitting(runs):
     course = np.concatenate([np.linspace(2.0, 0.9, 8), np.linspace(0.9, 0.93, 12)])
     loss = runs.loss(over=50.0, floor=0.0, noise=0.01)
     assert runs.codes(loss=loss, lr=runs.rate(), validation=validated(runs, course)) == []
@@ -189,7 +189,7 @@ def test_a_loss_a_twentieth_below_chance_is_not_at_chance(runs):
     ],
     ids=["below with noise", "unknown", "far above", "below for a tenth"],
 )
-def test_a_loss_that_was_below_chance_or_is_not_known_to_be_there_is_not(runs, change):
+def test_a_loss_that_was_below_chance_or_is_too_noisy_is_not_at_chance(runs, change):
     loss = change(np.random.default_rng(0).standard_normal(400))
     known = {"lr": runs.rate(), "facts": {"classes": 3}, "only": ["LR402"]}
     assert runs.codes(loss=loss, **known) == []

@@ -62,7 +62,7 @@ def codes(columns, **known):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("every", [1, 4])
-def test_nothing_is_said_of_a_training_without_these_faults(seed, every):
+def test_a_training_without_these_faults_has_no_finding(seed, every):
     assert codes(trained(seed=seed), every=every) == []
 
 
@@ -141,6 +141,6 @@ def test_gradients_that_the_training_clips_itself_have_one_highest_norm():
 
 
 @pytest.mark.parametrize("fault", [{"shuffle": False}, {"scale": 100.0}, {"clip": 0.2}])
-def test_none_of_these_has_a_remedy_of_another_rate(fault):
+def test_no_remedy_of_these_faults_advises_another_rate(fault):
     for finding in findings(trained(**fault)):
         assert "rate" not in finding.remedy.replace("separate", "")

@@ -52,7 +52,7 @@ def test_the_history_of_a_fit_counts_epochs(tmp_path):
     assert "near epoch 5" in message
 
 
-def test_lengths_and_steps_without_a_number_keep_their_word():
+def test_words_for_steps_without_a_number_are_not_renamed():
     loss = 2.0 * 0.95**EPOCHS + 0.1
     rate = 0.1 * np.maximum(1.0 - EPOCHS / 20, 0.0)
     run = Observations(
@@ -67,7 +67,7 @@ def test_lengths_and_steps_without_a_number_keep_their_word():
     assert finding.evidence == other.evidence
 
 
-def test_a_schedule_that_ends_after_a_few_of_many_epochs_is_too_short_and_has_no_wrong_clock():
+def test_a_schedule_in_epochs_that_ends_early_is_too_short_and_not_stepped_wrongly():
     rate = np.where(EPOCHS < 3, 0.1 * (1 - EPOCHS / 3), 0.0)
     columns = {"loss": 2.0 * 0.99**EPOCHS, "lr": rate}
     run = Observations(run="a", step=EPOCHS, columns=columns, total_steps=60)
