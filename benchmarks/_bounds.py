@@ -1,4 +1,4 @@
-"""The least time that an update of stacked trials can take: that of its matrix products alone."""
+"""A lower bound on the time of an update of stacked trials: the time of its matrix products alone."""
 
 from __future__ import annotations
 

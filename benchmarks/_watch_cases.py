@@ -175,8 +175,8 @@ def hardly_learned(run: TrainedRun) -> bool:
     return not median_loss(run, 0.95, 1.0) < 0.8 * start_loss(run)
 
 
-def kicked(setup: Setup) -> TrainedRun:
-    """LR102: about ten bad batches throw the weights far off."""
+def bad_batches(setup: Setup) -> TrainedRun:
+    """LR102: about ten bad batches change the weights by far too much."""
     every = setup.total_steps // (8 + setup.index)
     run = trained(setup)
     for force in (1, 3, 6, 12, 30):
@@ -193,7 +193,7 @@ def kicked(setup: Setup) -> TrainedRun:
     return replace(run, had_effect=False)
 
 
-def hot(setup: Setup) -> TrainedRun:
+def oscillating(setup: Setup) -> TrainedRun:
     """LR103: the rate is too high to make progress, but not high enough to diverge."""
     twin = trained(setup)
     fall = start_loss(twin) - median_loss(twin, 0.95, 1.0)
@@ -208,7 +208,7 @@ def hot(setup: Setup) -> TrainedRun:
     return escalated(setup, (4, 9, 18), has_effect)
 
 
-def beyond(setup: Setup) -> TrainedRun:
+def beyond_edge(setup: Setup) -> TrainedRun:
     """LR104: the rate reaches the limit over the sharpness measured in training, with an effect."""
     limit = {"sgd": 2.0, "momentum": 3.8, "nesterov": 3.8 / 2.8}[setup.optimizer]
     twin = trained(setup)
@@ -233,7 +233,7 @@ def clipped(setup: Setup) -> TrainedRun:
     return replace(run, had_effect=bool(run.columns["clipped"].mean() > 0.6))
 
 
-def slow(setup: Setup) -> TrainedRun:
+def too_low(setup: Setup) -> TrainedRun:
     """LR201: a hundredth of the rate."""
     twin = trained(setup)
     run = trained(setup, 0.01 * setup.schedule.table())
@@ -253,7 +253,7 @@ def frozen(setup: Setup) -> TrainedRun:
 def plateau(setup: Setup) -> TrainedRun:
     """LR301: a constant rate, observed when the loss has stopped falling and time is left.
 
-    It has an effect if the last quarter of the rows brought less than a twentieth of the whole fall.
+    It has an effect if the loss fell by less than a twentieth of its total decrease in the last quarter.
     """
     total_steps = 4 * setup.total_steps
     rows = int(0.6 * total_steps)
@@ -273,12 +273,12 @@ def plateau(setup: Setup) -> TrainedRun:
     )
 
 
-def constant(setup: Setup) -> TrainedRun:
-    """LR302: the rate stays at its peak to the end."""
+def never_decayed(setup: Setup) -> TrainedRun:
+    """LR302: the rate stays at its peak until the end."""
     return trained(replace(setup, text="warmup(5%) >> constant()"))
 
 
-def ended(setup: Setup) -> TrainedRun:
+def ended_early(setup: Setup) -> TrainedRun:
     """LR303: the schedule was given a total that is too small."""
     short = int((0.5 + 0.1 * (setup.index % 4)) * setup.total_steps)
     too_short = (setup.peak * schedule(setup.text)).over(short)
@@ -286,7 +286,7 @@ def ended(setup: Setup) -> TrainedRun:
     return replace(run, schedule=too_short if setup.known else None)
 
 
-def cold(setup: Setup) -> TrainedRun:
+def without_warmup(setup: Setup) -> TrainedRun:
     """LR304: no warm-up at a rate that needs one; with one the same rate trains well."""
     bare, warm = replace(setup, text="cosine()"), replace(setup, text="warmup(10%) >> cosine()")
     run, usual = trained(bare), trained(warm)
@@ -318,7 +318,7 @@ def resumed(setup: Setup) -> TrainedRun:
     return replace(run, facts=facts, schedule=setup.schedule if setup.known else None)
 
 
-def climbed(setup: Setup) -> TrainedRun:
+def past_its_end(setup: Setup) -> TrainedRun:
     """LR306: torch's cosine, whose T_max is shorter than the run."""
     half = (0.55 + 0.1 * (setup.index % 4)) * setup.total_steps
     steps = np.arange(setup.total_steps)
@@ -339,7 +339,7 @@ def per_epoch(setup: Setup) -> TrainedRun:
 
 
 def not_applied(setup: Setup) -> TrainedRun:
-    """LR308: the schedule is set, and the optimizer keeps another rate."""
+    """LR308: the schedule is set, but the optimizer keeps another rate."""
     if setup.index % 2 == 0:
         run = trained(setup, np.full(setup.total_steps, setup.peak))
         return replace(run, schedule=setup.schedule)
@@ -363,18 +363,18 @@ def at_chance(setup: Setup) -> TrainedRun:
 
 FAULTS: dict[str, tuple[Callable[[Setup], TrainedRun], ...]] = {
     "LR101": (too_high, not_a_number),
-    "LR102": (kicked,),
-    "LR103": (hot,),
-    "LR104": (beyond,),
+    "LR102": (bad_batches,),
+    "LR103": (oscillating,),
+    "LR104": (beyond_edge,),
     "LR105": (clipped,),
-    "LR201": (slow,),
+    "LR201": (too_low,),
     "LR202": (frozen,),
     "LR301": (plateau,),
-    "LR302": (constant,),
-    "LR303": (ended,),
-    "LR304": (cold,),
+    "LR302": (never_decayed,),
+    "LR303": (ended_early,),
+    "LR304": (without_warmup,),
     "LR305": (resumed,),
-    "LR306": (climbed,),
+    "LR306": (past_its_end,),
     "LR307": (per_epoch,),
     "LR308": (not_applied,),
     "LR401": (overfitted,),

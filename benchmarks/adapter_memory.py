@@ -1,4 +1,4 @@
-"""The memory of a plan of a fine-tuning by adapters, beside that of the run itself.
+"""The memory that planning a fine-tuning with adapters takes, compared with the run itself.
 
     python benchmarks/adapter_memory.py [--width 768] [--page docs/how-to/trl.md]
 

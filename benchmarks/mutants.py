@@ -1,4 +1,4 @@
-"""Do the tests notice? Random mutations of the source, each against the tests that run its line.
+"""Do the tests notice mutations of the source? Each runs against the tests that execute its line.
 
     python benchmarks/mutants.py [--count 200] [--seed 0] [--rooms schedules watch] [--json FILE]
 

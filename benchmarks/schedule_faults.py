@@ -29,7 +29,7 @@ GROUPS = {"tuned on": TUNED, "left out": LEFT_OUT, "never looked at": FRESH}
 
 
 def is_right(setting: Setting) -> bool:
-    """Whether a log is judged rightly."""
+    """Whether a log is judged correctly."""
     codes = set(diagnose(setting.observations(), only=CODES).codes())
     judged = {code for code in codes if code != "LR302" or code in setting.right}
     return (

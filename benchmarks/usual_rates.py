@@ -2,7 +2,7 @@
 
     python benchmarks/usual_rates.py [--page docs/why/usual-rate.md]
 
-Nothing is trained or downloaded. Of the widest networks only some layers are made, as all are alike.
+Nothing is trained or downloaded. Only some layers of the widest networks are made, because the layers are alike.
 """
 
 from __future__ import annotations

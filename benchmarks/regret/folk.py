@@ -1,4 +1,4 @@
-"""Default rates that people use without a search."""
+"""Common default rates, used without a search."""
 
 from __future__ import annotations
 

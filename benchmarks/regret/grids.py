@@ -1,7 +1,7 @@
 """The plain grid: five rates half a decade apart around a range test's answer; the lowest loss wins.
 
 The middle rate is a tenth of the rate with fastai's lowest loss. Each rate has one trial with the
-complete schedule over its length. A plan that does not beat this grid at equal cost is useless.
+complete schedule over its length. A plan is useful only if it beats this grid at equal cost.
 """
 
 from __future__ import annotations

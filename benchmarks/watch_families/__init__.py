@@ -1,1 +1,1 @@
-"""A corpus of trained runs from eighteen families of work, and what the findings say of them."""
+"""A corpus of trained runs from eighteen families of tasks, and the findings in them."""

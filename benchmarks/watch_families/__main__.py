@@ -1,4 +1,4 @@
-"""What the findings say of runs from eighteen families of work that no rule was made for.
+"""How good the findings are on runs from eighteen families of tasks that no rule was developed on.
 
     PYTHONPATH=benchmarks python -m watch_families train    # minutes of one core; what is stored stays
     PYTHONPATH=benchmarks python -m watch_families score    # a minute or two, no training

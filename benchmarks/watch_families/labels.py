@@ -1,4 +1,4 @@
-"""Labels: what is true of a run of the corpus, and what a finding says of the rate.
+"""Labels: the fault of a run of the corpus, and the change of the rate that a finding advises.
 
 Whether a fault had an effect is decided by the progress of the run and by its sweep, never by a rule.
 """
@@ -137,7 +137,7 @@ def label_of(run: LoggedRun) -> Label:
 
 
 def direction_of(finding: Finding) -> str | None:
-    """What a finding says of the height of the rate: `lower`, `raise`, or None for nothing."""
+    """The change of the rate that a finding advises: `lower`, `raise`, or None."""
     code = finding.code
     if code == "LR202":
         return "raise" if "raise" in finding.remedy.lower() else None

@@ -82,7 +82,7 @@ def left_out_options(families: Iterable[str]) -> dict[str, Options]:
 
 
 def _worths(family: str) -> dict[str, list[float]]:
-    """By the code of each rule, what each of its candidates is worth on a family."""
+    """The score of each candidate threshold on a family, by the code of its rule."""
     scores = {rule.code: [Score() for _ in _candidates(rule)] for rule in RULES}
     for view in _VIEWS:
         memo = Memo(family, view)

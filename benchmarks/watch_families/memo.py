@@ -1,8 +1,8 @@
-"""What each rule says of a log, asked once: under the same code, thresholds and rows it says the same.
+"""A cache of the finding of each rule in each log, by code, thresholds and rows.
 
-A score asks hundreds of thousands of times, and choosing thresholds asks about a rule again and again
-while the others stay as they are. So the answers are kept for each rule by itself, in a file for each
-family and view, and a diagnosis or a `Watcher` puts them together as always.
+Scoring runs the rules hundreds of thousands of times, and the choice of a threshold changes a single rule
+at a time. So results are cached for each rule separately, in a file for each family and view. A diagnosis or
+a `Watcher` combines them as usual.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _code_states() -> dict[str, str]:
 
 
 class Memo:
-    """The answers of all rules on the logs of a family in a view.
+    """The results of all rules on the logs of a family in a view.
 
     Args:
         family: whose logs.
@@ -69,7 +69,7 @@ class Memo:
         self._is_new = False
 
     def rules(self, only: Iterable[str] | None = None) -> tuple[Rule[Any], ...]:
-        """The rules, which remember what they said.
+        """The rules, with a cache of their results.
 
         Args:
             only: the codes of the rules to take; None for all.
@@ -82,7 +82,7 @@ class Memo:
     def answer(
         self, rule: Rule[Any], reading: Reading, options: RuleOptions
     ) -> Finding | str | None:
-        """What a rule says of a reading.
+        """The finding of a rule in a reading, or None.
 
         Args:
             rule: the rule.
@@ -98,7 +98,7 @@ class Memo:
         return answers[key]
 
     def save(self) -> None:
-        """Keep the answers in the file, if there are new ones."""
+        """Write new results to the file."""
         if not self._is_new:
             return
         self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ class Memo:
 
 
 def _remembering(rule: Rule[Any], memo: Memo) -> Rule[Any]:
-    """The rule, which looks up what it said before."""
+    """A rule that looks up its earlier results."""
 
     def apply(_: object, reading: Reading, options: RuleOptions) -> Finding | str | None:
         return memo.answer(rule, reading, options)

@@ -56,7 +56,7 @@ class PathRow:
 
 
 def features(path: Mapping[str, float]) -> dict[str, float]:
-    """The numbers that the estimates are linear in, each within a range.
+    """The features of the linear estimates, each limited to a range.
 
     Args:
         path: as `learnrate.watch.path_columns` names them.
@@ -92,7 +92,7 @@ def ridge(numbers: np.ndarray, decades: np.ndarray) -> np.ndarray:
 
 
 def left_out_predictions(rows: list[PathRow], names: Iterable[str]) -> np.ndarray:
-    """What each run is predicted without the runs of its family; NaN if it lacks a number.
+    """The prediction for each run from the other families; NaN if the run lacks a number.
 
     Args:
         rows: the runs.

@@ -1,4 +1,4 @@
-"""Scores: healthy runs with a finding, recall and precision, and what is told the wrong way."""
+"""Scores: healthy runs with a finding, recall, precision, and advice in the wrong direction."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Score:
         return self.right[name] / self.runs[name] if self.runs[name] else None
 
     def add(self, run: LoggedRun, label: Label, run_verdicts: Iterable[Verdict]) -> None:
-        """Count a run with what the rules say of it."""
+        """Count a run with its findings."""
         verdict_list = list(run_verdicts)
         codes = " ".join(f"{verdict.code}:{verdict.severity}" for verdict in verdict_list)
         directions = {verdict.direction for verdict in verdict_list}
@@ -136,7 +136,7 @@ class Score:
 def verdicts(
     families: Iterable[str], options: Options, views: Iterable[str] = VIEWS
 ) -> dict[str, dict[str, tuple[Verdict, ...]]]:
-    """What the rules say, by view and by the name of the run.
+    """The findings, by view and by the name of the run.
 
     Args:
         families: whose runs.

@@ -25,7 +25,7 @@ _TOO_HIGH = [fault for fault, name in CLASSES.items() if name.startswith("too hi
 
 
 def soon_text(families: Iterable[str]) -> str:
-    """A table: of the runs of each fault, the share that is told by then to lower the rate.
+    """A table of the share of the runs of each fault that have been told to lower the rate by then.
 
     Args:
         families: whose runs are fed to a watcher, with the default thresholds.
@@ -45,7 +45,7 @@ def soon_text(families: Iterable[str]) -> str:
 
 
 def _said_after(run: LoggedRun) -> float:
-    """The share of the run that has passed when it is first told to lower the rate."""
+    """The share of the run that has passed when a finding first advises a lower rate."""
     for step, finding in dated_findings(run, Options()):
         if direction_of(finding) == "lower":
             return min(1.0, (step + 1) / int(run.about["total_steps"]))

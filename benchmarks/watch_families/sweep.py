@@ -97,7 +97,7 @@ def _mean(values: list[float]) -> float:
 
 
 def cost_of(truth: Truth, metric: float) -> float:
-    """What a run's progress costs against the best.
+    """How much worse the progress of a run is than the best.
 
     The excess over the best as a share of the best where the best imaginable is 0, and otherwise as
     a share of the fall from before training to the best; 0 within twice the noise between seeds.

@@ -87,7 +87,7 @@ def _family_row(family: str, by_view: dict[str, Score]) -> list[str]:
 
 
 def named_lists(pooled: dict[str, Score]) -> str:
-    """The runs by name that are judged wrongly, with what is said of them.
+    """The names of the runs that are judged wrongly, with their findings.
 
     Args:
         pooled: the scores by view.

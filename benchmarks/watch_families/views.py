@@ -1,4 +1,4 @@
-"""Views: how a log of a run looks, some rows at a time to a live watcher, or thinned in a file."""
+"""Views of a run: rows fed to a live watcher a few at a time, or a thinned log in a file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MEANS = {"loss"}  # a log averages them over the updates since the last row
 def findings_in(
     run: LoggedRun, view: str, options: Options, rules: tuple[Rule[Any], ...] = RULES
 ) -> tuple[Finding, ...]:
-    """What the rules say of a run.
+    """The findings in a run.
 
     Args:
         run: a run of the corpus.
@@ -61,7 +61,7 @@ def reading_of(run: LoggedRun, view: str) -> Reading:
 
 
 class _Asking(Watcher):
-    """A watcher with rules of its own."""
+    """A watcher that uses given rules."""
 
     def __init__(self, run: str, rules: tuple[Rule[Any], ...], **known: Any) -> None:
         super().__init__(run, **known)
@@ -75,7 +75,7 @@ def _live(run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...]) -> tup
 def dated_findings(
     run: LoggedRun, options: Options, rules: tuple[Rule[Any], ...] = RULES
 ) -> Iterator[tuple[int, Finding]]:
-    """What a live watcher says of a run, each with the step of the last row that it was given.
+    """The findings of a live watcher, each with the step of the last row that it was given.
 
     Args:
         run: a run of the corpus.

@@ -97,7 +97,7 @@ class Task:
 
 
 class Batches:
-    """Rows of tensors in an order of their own in each pass.
+    """Rows of tensors, in a new order in each pass.
 
     Args:
         tensors: inputs and targets with equally many rows.
