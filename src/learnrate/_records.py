@@ -53,7 +53,7 @@ def to_dict(record: Any, *, omit: Iterable[str] = ()) -> dict[str, Any]:
     finite becomes None, because JSON has no word for it.
 
     Args:
-        record: an instance of a dataclass; nested dataclasses are written likewise.
+        record: an instance of a dataclass; nested dataclasses are written the same way.
         omit: names of fields that are left out of the dictionary.
     """
     document: dict[str, Any] = _converter().unstructure(record)

@@ -22,7 +22,7 @@ def alerts(
         str | None,
         Option(
             envvar="LEARNRATE_WEBHOOK",
-            help="An address that takes a POST request, such as that of Slack or Discord.",
+            help="An address that takes a POST request, such as a webhook of Slack or Discord.",
         ),
     ] = None,
     form: Annotated[
@@ -65,7 +65,7 @@ def alerts(
     [dim]learnrate alerts --email ann@example.org --smtp mail.example.org --level error[/dim]
     """
     from learnrate.alerts import QuietTimes, follow_alerts, send_alerts  # noqa: PLC0415 - SQLAlchemy
-    from learnrate.store import Store  # noqa: PLC0415 - likewise
+    from learnrate.store import Store  # noqa: PLC0415 - SQLAlchemy
     from learnrate.watch import Severity  # noqa: PLC0415 - loads numpy
 
     if severity not in list(Severity):

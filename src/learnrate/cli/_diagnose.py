@@ -98,7 +98,7 @@ def diagnose(
         bool, Option("--json", help="Print a JSON list of findings and nothing else.")
     ] = False,
 ) -> None:
-    """Say in words what was wrong with the learning rate of logged runs.
+    """Report what was wrong with the learning rate in logged runs.
 
     The exit status is 1 if any finding is an error, for use in CI, and 2 if a PATH cannot be read.
 

@@ -64,8 +64,8 @@ def runs(
     ] = None,
     tag: Annotated[list[str] | None, Option(help="Add a tag to the named runs.")] = None,
     untag: Annotated[list[str] | None, Option(help="Remove a tag from the named runs.")] = None,
-    note: Annotated[str | None, Option(help="The note of the named runs.")] = None,
-    rename: Annotated[str | None, Option(help="The name of the named runs.")] = None,
+    note: Annotated[str | None, Option(help="Set the note of the named runs.")] = None,
+    rename: Annotated[str | None, Option(help="Give the named runs this name.")] = None,
     archive: Annotated[
         bool, Option("--archive", help="List the named runs only with --lifecycle archived.")
     ] = False,

@@ -45,8 +45,8 @@ def show(
     """Draw one or several schedules in the terminal, an image or a web page.
 
     With --predict, their expected losses are drawn too, with an interval. They are predicted from
-    stored runs of the same task whose peaks lie within a factor of 2. The default length is that of
-    the first run.
+    stored runs of the same task whose peaks lie within a factor of 2. The default length is the
+    first run's.
 
     [dim]learnrate show "3e-4 * warmup(5%) >> cosine(floor=0.1)" --total-steps 2000[/dim]
 

@@ -156,7 +156,7 @@ def _source(
 
 
 def _check_groups(task: Task, schedules: Sequence[object], run: str) -> None:
-    """Refuse to repeat a run whose parameter groups differ from those of the task.
+    """Refuse to repeat a run whose parameter groups differ from the task's.
 
     Args:
         task: the task to train.

@@ -113,7 +113,7 @@ def check(
     lr: Annotated[
         float | None,
         typer.Option(
-            help="The rate at the base width; that of the task's optimizer by default.",
+            help="The rate at the base width; by default the rate of the task's optimizer.",
             show_default=False,
         ),
     ] = None,

@@ -90,7 +90,7 @@ def preview_rates(
 
 
 def _group_of(request: EditRequest | None, edited: Edited) -> int | None:
-    """The parameter group that an edit changes; for an undo, that of the edit which it takes back."""
+    """The parameter group that an edit changes; for an undo, the group of the edit it takes back."""
     if request is None or request.kind is not EditKind.UNDO:
         return None if request is None else request.group
     remaining = in_effect(edited.edits)

@@ -161,7 +161,7 @@ class LightningCallback(Callback):
         return loss.detach() * trainer.accumulate_grad_batches  # Lightning divided it
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Record the validation loss, except that of the sanity check before training."""
+        """Record the validation loss, except in the sanity check before training."""
         value = trainer.callback_metrics.get(self._validation)
         if self.run is not None and value is not None and not trainer.sanity_checking:
             self.run.validation(value)

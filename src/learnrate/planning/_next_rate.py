@@ -8,7 +8,7 @@ __all__ = ["SPACING", "lowest_at", "middle_of_gap", "next_on_climb", "rate_beyon
 
 SPACING = 0.5 * math.log(10.0)  # between the rates of a rung: half a decade
 _MIN_GAP = 0.8 * SPACING  # a wider gap beside the best rate is halved
-_FINEST_GAP = 0.2 * SPACING  # likewise of whole runs that end further apart than the next
+_FINEST_GAP = 0.2 * SPACING  # a gap wider than this is halved if its ends differ in loss
 _MAX_TRIALS = 9  # on one rung: four decades at half a decade apart
 
 

@@ -60,7 +60,7 @@ _CLIFF = (1.2, 0.5)  # median, and the standard deviation of its log, as for one
 _NOISE_FREEDOM = 4.0
 # Mean and standard deviation of the log of a share, before the shares are scaled to sum to 1.
 _SHARE = (0.0, 1.5)
-_SHARE_OF_PAIR = (-2.0, 1.5)  # likewise along the mean and the ratio of two rates
+_SHARE_OF_PAIR = (-2.0, 1.5)  # the same, along the mean and the ratio of two rates
 _POINTS = 768
 _BEYOND = (
     3.0,
@@ -165,7 +165,7 @@ class RatesPosterior:
         return np.asarray(points.optima + points.drift[:, None] * change + std * random)
 
     def _depth_factor(self, steps: int) -> float:
-        """The depth of a length over that of the longest trials: longer runs are less sensitive."""
+        """The depth of a length divided by the depth of the longest trials: longer runs are less sensitive."""
         return float((self.longest / steps) ** FLATTENING)
 
     def costs(self, log_lrs: np.ndarray, steps: int) -> np.ndarray:

@@ -49,7 +49,7 @@ class RungTrial:
             older versions.
         passes: passes over the data that it began; None if not known, as in plans of older versions.
         distance: how far the weights ended from where they began, in norms of the initial weights; None
-            likewise, and if it did not finish.
+            in plans of older versions, and if it did not finish.
     """
 
     lr: float

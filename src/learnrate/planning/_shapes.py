@@ -36,7 +36,7 @@ class Candidate:
 
     @property
     def factor(self) -> float:
-        """The factor by which its peak differs from that of 5 % warm-up and a linear decay."""
+        """The factor between its peak and the peak of 5 % warm-up with a linear decay."""
         return _DECAYS[self.decay][1]
 
     @property

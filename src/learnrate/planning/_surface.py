@@ -180,7 +180,7 @@ class Surface:
         return self._log_prior_of_share(DEPTHS, share * self._relative_depth(steps), log_std)
 
     def _relative_depth(self, steps: int) -> float:
-        """The depth of a length over that of the longest trials: longer runs are less sensitive."""
+        """The depth of a length divided by the depth of the longest trials: longer runs are less sensitive."""
         return float((max(self._by_steps) / steps) ** FLATTENING)
 
     @cached_property

@@ -75,7 +75,7 @@ def _with_predictions(
 
 
 def _predicted_trial(proposal: Proposal, trials: Sequence[LadderTrial]) -> LadderTrial:
-    """A trial without cost whose loss is interpolated between its neighbours, or that of the closest one."""
+    """A trial without cost; its loss is interpolated between its neighbours, or copied from the closest."""
     of_rung = [trial for trial in trials if trial.rung == proposal.rung]
     losses = mean_losses(of_rung)
     rates = sorted(losses)

@@ -35,7 +35,7 @@ class Sample:
 
 
 def sampled(outputs: torch.Tensor) -> list[Sample]:
-    """Copies of some outputs, for each dimension that may be that of classes.
+    """Copies of some outputs, for each dimension that may be the dimension of classes.
 
     Args:
         outputs: the outputs of a model, with examples in the first dimension.
@@ -122,7 +122,7 @@ def _tolerance(gradient: torch.Tensor) -> float:
 
 
 def _places(tensor: torch.Tensor, classes: int | None) -> torch.Tensor:
-    """Evenly spaced places of all dimensions but that of the classes, which comes last."""
+    """Evenly spaced places of all dimensions except the classes', which comes last."""
     tensor = tensor.detach()
     tensor = tensor.unsqueeze(-1) if classes is None else tensor.movedim(classes, -1)
     wide = max(1, tensor.ndim - 1)

@@ -150,7 +150,7 @@ class Inspection:
             columns |= self._scales.end(passes, self._comparison.factor)
             self._comparison, self._accumulates = None, passes > 1
             columns |= {} if answer is None else {"kept_gradient": answer}
-            if answer == 0.0:  # the gradient is that of these passes
+            if answer == 0.0:  # the gradient comes from these passes alone
                 columns["backward_passes"] = float(passes)
         if self._inputs is not None:
             columns |= self._inputs.end()

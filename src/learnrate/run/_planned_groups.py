@@ -90,7 +90,7 @@ def planned_groups(
 def _bound_schedule(
     call: str, schedule: Schedule | str | float | None, total_steps: int | None
 ) -> Schedule | None:
-    """A schedule besides that of the run; it may have another length."""
+    """A schedule in addition to the run's; it may have another length."""
     if schedule is None:
         return None
     group_schedule = read(schedule)

@@ -60,7 +60,7 @@ def check_schedules(
     *,
     change_schedule: bool,
 ) -> bool:
-    """Whether a state was saved under other schedules than those of the run.
+    """Whether a state was saved under other schedules than the run's.
 
     Args:
         state: the result of `Run.state_dict`.

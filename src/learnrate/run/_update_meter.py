@@ -95,9 +95,9 @@ class UpdateMeter:
 
         Args:
             gradient_norm: the norm from the training's own clipping; None if it does not clip.
-            clipped: whether the training's own clipping changed the gradient; None likewise.
+            clipped: whether the training's own clipping changed the gradient; None if it does not clip.
             row: whether the update is recorded.
-            count: updates since the last row; if only this one is measured, it stands for all of them.
+            count: updates since the last row; if only this one is measured, it represents all of them.
 
         Returns:
             Three values; None if one is not known.

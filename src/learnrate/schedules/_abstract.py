@@ -76,16 +76,16 @@ class Wrapper(Schedule, abstract=True):
     inner: Schedule
 
     def measure(self) -> tuple[bool, int | None]:
-        """The same as that of the inner schedule."""
+        """The same as for the inner schedule."""
         return self.inner.ready, self.inner.total_steps
 
     @property
     def open_ended(self) -> bool:
-        """The same as that of the inner schedule."""
+        """The same as for the inner schedule."""
         return self.inner.open_ended
 
     def extent(self, run: RunLength) -> Fraction | None:
-        """The same as that of the inner schedule."""
+        """The same as for the inner schedule."""
         return self.inner.extent(run)
 
     def fit(self, start: Fraction, stop: Fraction, run: RunLength) -> Schedule | None:
@@ -101,7 +101,7 @@ class Wrapper(Schedule, abstract=True):
 
     @property
     def warmup_steps(self) -> int:
-        """The same as that of the inner schedule."""
+        """The same as for the inner schedule."""
         return self.inner.warmup_steps
 
     def lengthen(self, extra: int) -> Schedule | None:

@@ -54,7 +54,7 @@ class FileWatch:
 
     def _has_header(self) -> bool:
         assert self._path is not None  # noqa: S101 - the caller checked it
-        assert self._identity is not None  # noqa: S101 - likewise
+        assert self._identity is not None  # noqa: S101 - the caller checked it
         if not hasattr(os, "pread"):  # on Windows
             return True
         try:

@@ -1,4 +1,4 @@
-"""Makes the tables of a new store, and upgrades those of an older version.
+"""Makes the tables of a new store, and upgrades the tables of an older version.
 
 Migrations are numbered and append-only, one transaction each. A released one is never changed.
 """

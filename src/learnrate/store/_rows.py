@@ -115,7 +115,7 @@ def snapshot_of(row: Row[Any]) -> Snapshot:
 
 
 def points_in(connection: Connection, run: str, after: int) -> RecordedPoints:
-    """The valid rows of a run, those of the latest attempt at each step.
+    """The valid rows of a run: at each step, the row of the latest attempt.
 
     Args:
         connection: a connection to the database.

@@ -240,7 +240,7 @@ class Store(Database):
 
         If groups do not keep their ratio, `lr` is the highest rate of all groups. The
         measurements of a sharpness probe are in `facts["sharpness"]`, as pairs of a step and an
-        eigenvalue, and in `facts["edge_ratio"]`; those of the path of the weights and of inspections are in
+        eigenvalue, and in `facts["edge_ratio"]`. The measurements of the path of the weights and of inspections are in
         the facts of `learnrate.watch.PATH_COLUMNS` and `learnrate.watch.INSPECTION_COLUMNS`. The steps
         at which the run was resumed or rolled back are in `facts["resumed_at"]`. An update of which
         nothing else was recorded has no row.

@@ -292,7 +292,7 @@ def latest_values(rows: Rows) -> dict[str, Any]:
 
 
 def add_latest_values(values: dict[str, Any], rows: Rows) -> None:
-    """Add what a list of runs shows after further rows to that of earlier rows."""
+    """Update the values that a list of runs shows with those of further rows."""
     latest = latest_values(rows)
     for name in _LOWER:
         if name in values and name in latest:

@@ -85,7 +85,7 @@ def _seed_notes(seeds: Sequence[int]) -> list[str]:
 
 
 class _PairRunner:
-    """Runs the trials that the journal does not have, those of one ratio at a time.
+    """Runs the trials that the journal does not have, one ratio at a time.
 
     An engine changes the rate of a trial and keeps the ratio of its parameter groups, so trials of one
     ratio are trials of one task. The engine is chosen once, for the ratio with the most trials.

@@ -35,7 +35,7 @@ _FEWEST, _MOST = 2, 3
 class RateGroups:
     """The rates of a task that are set separately.
 
-    Parameter groups that share a rate keep the ratio of theirs; it is that of the highest of them.
+    Parameter groups that share a rate keep their ratios; the rate is the highest of the groups' rates.
 
     Attributes:
         names: the names of the rates.
@@ -43,7 +43,7 @@ class RateGroups:
             `patterns` decide.
         patterns: one for each rate; a parameter belongs to the first that fits its name. The groups
             of an optimizer are split by them. Empty if `members` decide.
-        ratios: the rate of each parameter group over that of its rate, after the split.
+        ratios: each parameter group's own rate divided by the rate it shares, after the split.
         owners: which rate each parameter group has, after the split.
         lrs: the value that each rate has in the task.
     """

@@ -1,4 +1,4 @@
-"""Schedulers of other libraries around or instead of those of torch."""
+"""Schedulers of other libraries around torch's schedulers, or instead of them."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class AttachedTrial(contextlib.ExitStack):
     def update(self, update: Update) -> None:
         """Record an update, and test other rates if the run plans itself and a test is due."""
         assert self.run is not None  # noqa: S101 - started before
-        assert self._training is not None  # noqa: S101 - likewise
+        assert self._training is not None  # noqa: S101 - started before
         norm, clip_norm = self._training.gradient_norm, self._task.clip_norm
         clipped = None if norm is None or clip_norm is None else norm > clip_norm
         self.run.step(update.loss, gradient_norm=norm, clipped=clipped, updated=True)

@@ -65,5 +65,5 @@ class WhatIfProbe:
 
 
 def can_be_probed(task: Task, training: Training) -> bool:
-    """Whether an update is that of one optimizer on the loss of a batch."""
+    """Whether an update is a step of a single optimizer on the loss of a batch."""
     return task.update is None and len(training.optimizers) == 1

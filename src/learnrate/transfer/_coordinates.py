@@ -38,10 +38,10 @@ class LayerCheck:
 
     Attributes:
         layer: its name.
-        grows: whether its output grows with the width; that of a readout does not.
+        grows: whether its output grows with the width; a readout's output does not.
         start: the root mean square of its output before the first update, shape (widths, seeds).
-        update: the root mean square of what its own updates change in its output, likewise.
-        change: the root mean square of the whole change of its output, likewise.
+        update: the root mean square of what its own updates change in its output, same shape.
+        change: the root mean square of the whole change of its output, same shape.
         powers: the powers of the width, by quantity; a quantity that is 0 has none.
     """
 

@@ -173,7 +173,7 @@ def diagnose_reading(
 def _reported_live(
     reading: Reading, rule_codes: set[str], findings: Mapping[str, Finding]
 ) -> tuple[Finding, ...]:
-    """The findings that were reported while the run was live, without those of the whole record.
+    """The findings that were reported while the run was live, without the findings of the whole record.
 
     Args:
         reading: the run.

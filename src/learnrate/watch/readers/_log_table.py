@@ -51,7 +51,7 @@ def is_text_of_interest(name: str) -> bool:
 
 
 def _without_companions(table: LogTable) -> LogTable:
-    """The table without the ranges that a chart's export has beside each series."""
+    """The table without the ranges that an exported chart has next to each series."""
     all_names = set(table.names)
     stems = {name: _COMPANION.sub("", name) for name in table.names}
     names = [name for name, stem in stems.items() if stem == name or stem not in all_names]
@@ -63,7 +63,7 @@ def _without_companions(table: LogTable) -> LogTable:
 def in_columns(table: LogTable) -> LogTable:
     """A table with a series in each column, of one with a name and a value in each row.
 
-    The ranges that a chart's export has beside each series are left out.
+    The ranges that an exported chart has next to each series are left out.
     """
     table = _without_companions(table)
     tag = next((name for name in table.texts if name.strip().lower() in _SERIES_NAMES), None)

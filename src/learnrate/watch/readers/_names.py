@@ -273,7 +273,7 @@ def _validation_order(name: str) -> tuple[bool, int]:
 
 
 def _kind(name: str) -> frozenset[str]:
-    """The subject of a loss: its words without those of training, validation and frequency."""
+    """The subject of a loss: its words without the words for training, validation and frequency."""
     return frozenset(words_of(name)) - _TRAINING - _VALIDATION - {"step", "epoch", "global", "avg"}
 
 

@@ -85,7 +85,7 @@ def _runs(
     counted = _counted(table, chosen, names, where, planned)
     if is_unordered(counted.step):
         raise FileError(
-            f"{where}: the rows are not in the order of {chosen.step}; many steps are below that of the "
+            f"{where}: the rows are not in the order of {chosen.step}; many steps are lower than in the "
             "row above. Sort the rows by the step, and give each run a column that names it if there "
             "are several."
         )

@@ -21,7 +21,7 @@ _NAME = "trainer_state.json"
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """The trainer states in a folder: those of checkpoints by their steps, then its own."""
+    """The trainer states in a folder: first the checkpoints' in the order of steps, then its own."""
     checkpoints = [
         path
         for path in folder.glob(f"checkpoint-*/{_NAME}")
