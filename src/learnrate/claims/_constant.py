@@ -93,7 +93,7 @@ def best_constant(
 def unstopped_losses(trials: ClaimTrials, task: Task, lr: float, total_steps: int) -> np.ndarray:
     """The training loss before each update at a constant rate, shape (seeds, total_steps).
 
-    Trials end when they diverge; these trainings go on. From the first loss that is not finite on,
+    Trials end when they diverge; these trainings continue. From the first loss that is not finite on,
     all losses are infinite.
 
     Args:

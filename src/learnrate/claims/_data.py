@@ -198,7 +198,7 @@ def shakespeare() -> tuple[torch.Tensor, torch.Tensor, int]:
 
 
 def _idx(name: str, start: int) -> np.ndarray:
-    """The bytes of a file of Fashion-MNIST behind its head."""
+    """The bytes of a Fashion-MNIST file after its header."""
     path = _FASHION / name
     if not path.is_file():
         raise FileError(

@@ -19,7 +19,7 @@ _DIVISORS = {"the best rate": 1.0, "a tenth of it": 10.0, "a hundredth": 100.0}
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """The share of the whole fall of the loss that the first half of a run achieves."""
+    """The share of the total decrease of the loss that falls into the first half of a run."""
     total_steps = task.run_length()
     best = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), total_steps)
     rates = [best / divisor for divisor in _DIVISORS.values()]

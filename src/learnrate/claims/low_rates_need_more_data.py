@@ -23,7 +23,7 @@ _PART = 10  # of the run, after which the best rate sets the goal
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """Examples at a lower rate over those at the best one, to the same validation loss."""
+    """The examples to a validation loss at a lower rate, divided by those at the best rate."""
     total_steps = task.run_length()
     rates = geometric_grid(1e-3, 1.0, 3)
     short = replace(task, total_steps=total_steps // _PART)

@@ -16,7 +16,7 @@ _TIMES = 10.0  # 1 / (1 - 0.9)
 
 
 def _pairs(full: bool) -> Sequence[VariantPair]:
-    """SGD with momentum and without; in the full test on two data sets."""
+    """SGD with momentum and without it; the full test has two data sets."""
     makers = {"noisy digits": noisy_digits_mlp}
     if full:
         makers["digits"] = digits_mlp

@@ -36,7 +36,7 @@ def _task(layers: int, full: bool) -> Task:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """Each deeper network against the shallowest, at equal training loss."""
+    """Each deeper network compared with the shallowest one, at equal training loss."""
     depths = (1, 3, 6)
     examples = "500 of Fashion-MNIST" if trials.full else "200 digits"
     histories = {depth: _histories(trials, _task(depth, trials.full)) for depth in depths}

@@ -26,7 +26,7 @@ _SCALES = {"match_rms_adamw": "loss", "original": "loss, unscaled"}
 
 
 def _optimizers(ratio: float, scale: str, model: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices between hidden layers, AdamW for all else."""
+    """Muon for the matrices between hidden layers, and AdamW for all other parameters."""
     hidden = [value for value in list(model.parameters())[2:-2] if value.ndim == 2]
     known = {id(value) for value in hidden}
     rest = [value for value in model.parameters() if id(value) not in known]

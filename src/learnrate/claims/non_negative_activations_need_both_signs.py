@@ -1,4 +1,4 @@
-"""Weights of one sign behind activations of one sign."""
+"""Weights of one sign after activations of one sign."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class _NonNegativeLinear(nn.Linear):
 def _network(
     layer: type[nn.Linear], activation: Callable[[], nn.Module], inputs: int
 ) -> nn.Sequential:
-    """Two hidden layers. Weights of the first one have both signs, those behind it are of `layer`.
+    """Two hidden layers. The first one is a usual linear layer, and the later ones are `layer`.
 
     Args:
-        layer: the layer of the weights behind activations.
+        layer: the layer after the activations.
         activation: makes the activation of a hidden layer.
         inputs: features of an example.
     """

@@ -42,7 +42,7 @@ def _cut(task: Task, lr: float, seed: int) -> tuple[float, int]:
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """Cuts at the best of three peaks over linear decay at its best, both by the other seeds."""
+    """Cuts at the best of three peaks, compared with a linear decay at its best peak."""
     rates = geometric_grid(1e-4, 1.0, 2)
     return against_planned_decay(
         trials, task, _cut, rates=rates, shares=SHARES, labels=("decay", "cuts")

@@ -61,7 +61,7 @@ def _power(tuned: _Setting, batch: int) -> Schedule:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """Its loss at the peak of the first setting over that of the others, tuned in each setting."""
+    """The loss of the power schedule at its first peak, divided by that of schedules tuned in each setting."""
     tuned = _TUNED[trials.full]
     task = noisy_digits_mlp("Adam", batch=tuned.batch, steps=tuned.steps)
     shapes = {"power": str(_power(tuned, tuned.batch)).removeprefix("1 * "), **_OTHERS}

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from learnrate.range_test import RangeTest
     from learnrate.task import Task
 
-_FLAT = 0.1  # share of the whole fall up to which the loss counts as flat
+_FLAT = 0.1  # share of the total decrease up to which the loss counts as flat
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """The three parts of a test in equal factors, and in equal differences."""
+    """The three parts of a test with equal factors, and of one with equal differences."""
     parts = []
     seeds = len(trials.seeds)
     for mode in ("exponential", "linear"):
@@ -35,7 +35,7 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 def _parts(test: RangeTest, repeat: int) -> tuple[float, float, float]:
-    """The shares of the test that are flat and that fall, and the highest loss after these."""
+    """The flat and the falling share of the test, and the highest loss after them."""
     smooth = test.smooth[repeat, : test.reached[repeat]]
     lowest = int(smooth.argmin())
     level = smooth[0] - _FLAT * (smooth[0] - smooth[lowest])

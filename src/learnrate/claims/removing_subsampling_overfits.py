@@ -26,7 +26,7 @@ _MARKS = 20  # validations of a run
 
 
 def _network(side: int, stride: int) -> nn.Sequential:
-    """Two convolutions with this stride, and an output layer on all that is left."""
+    """Two convolutions with this stride, and an output layer that reads all their outputs."""
     rest = math.ceil(math.ceil(side / stride) / stride)
     return nn.Sequential(
         nn.Unflatten(1, (1, side, side)),
@@ -47,7 +47,7 @@ def _task(stride: int, full: bool) -> Task:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """Without subsampling over with it: parameters, and the validation loss at equal training loss."""
+    """The parameters, and the validation loss at equal training loss, without subsampling and with it."""
     tasks = [_task(stride, trials.full) for stride in (2, 1)]
     rates = geometric_grid(1e-3, 0.03, 2)
     runs = []

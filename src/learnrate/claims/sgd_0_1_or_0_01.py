@@ -1,4 +1,4 @@
-"""The two rates that people start SGD with."""
+"""The two common initial rates of SGD."""
 
 from __future__ import annotations
 

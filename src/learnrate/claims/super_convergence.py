@@ -36,7 +36,7 @@ _FIGURES = (
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """A run of a quarter of the updates, with one cycle and without, over a step decay of all."""
+    """A quarter of the updates, with one cycle and without, compared with a step decay over all updates."""
     parts = []
     for task in trials.tasks:
         whole = sweep_peaks(trials, task, {"step": DECAYS["step"]})

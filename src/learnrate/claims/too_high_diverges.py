@@ -43,7 +43,7 @@ def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
 
 
 def _threshold(above: np.ndarray) -> float:
-    """The first factor from which on every run ends above; three times the last if none does."""
+    """The lowest factor from which on every run ends above its start; three times the last if there is none."""
     factors = [*_FACTORS, 3 * _FACTORS[-1]]
     below = np.flatnonzero(~above)
     return float(factors[int(below[-1]) + 1 if len(below) else 0])

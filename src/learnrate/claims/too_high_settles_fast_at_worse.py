@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """The rate that leads early over the one that leads at the end: losses early and at the end."""
+    """The rate that is best early, compared with the rate that is best at the end."""
     total_steps = task.run_length()
     rates = rates_around(trials, task, 0.05, 4.0)
     constant = [rate * Constant() for rate in rates]

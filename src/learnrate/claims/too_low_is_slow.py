@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _measure(trials: ClaimTrials, task: Task) -> ClaimMeasurement:
-    """The updates at a tenth of the best rate to a loss over those at the best rate."""
+    """The updates to a loss at a tenth of the best rate, divided by those at the best rate."""
     total_steps = task.run_length()
     early = max(2, total_steps // 16)
     best = best_constant(trials, task, rates_around(trials, task, 0.1, 10.0), early)

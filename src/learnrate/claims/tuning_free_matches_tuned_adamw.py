@@ -55,7 +55,7 @@ def _final(task: Task, name: str, seed: int) -> float:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """Each at its defaults, over AdamW at the rate that is best for the other seeds."""
+    """The loss of each optimizer at its defaults, divided by that of tuned AdamW."""
     for tuning_free in map(TUNING_FREE.__getitem__, SHAPES):
         if tuning_free.installed_version is None:
             raise MissingExtraError(tuning_free.package, "tuning-free", "This claim")

@@ -26,7 +26,7 @@ _SHAPES = {_WITH: "warmup(10%) >> linear()", _WITHOUT: "linear()"}
 
 
 def _compare(trials: ClaimTrials, task: Task, sweep: PeakSweep) -> dict[str, np.ndarray]:
-    """The highest and the best peak, with a warm-up over without."""
+    """The highest and the best peak with a warm-up, divided by those without."""
     (start,) = trials.losses(task, [(0.0 * Constant()).over(1)])
     lowest = np.min([losses.mean(axis=1).min() for losses in sweep.losses.values()])
     highest, reference = (

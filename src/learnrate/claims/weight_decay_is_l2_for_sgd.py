@@ -55,7 +55,7 @@ def _trained(
 
 
 def _compared(setting: tuple[float, float, int], seed: int) -> tuple[float, float]:
-    """The distance between the ends of both forms, as a share of the way, and the loss ratio."""
+    """The distance between the final weights of both forms, over that from the start, and the loss ratio."""
     momentum, penalty, steps = setting
     first, shrunk, loss = _trained(seed, momentum, DECAY, 0.0, steps)
     _, penalised, other = _trained(seed, momentum, 0.0, penalty, steps)
@@ -63,7 +63,7 @@ def _compared(setting: tuple[float, float, int], seed: int) -> tuple[float, floa
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """How far both forms of decay end apart, for each momentum."""
+    """The distance between the final weights of both forms of decay, for each momentum."""
     steps = 2000 if trials.full else 300
     rows = trials.for_each_seed(_compared, [(*form, steps) for form in FORMS.values()])
     parts = []

@@ -55,7 +55,7 @@ def _first_and_last(
 
 
 def _distances(task: Task, seed: int) -> tuple[float, float]:
-    """From the end under decoupled decay to the closest end under a penalty, and to its own.
+    """The distances from the final weights under decoupled decay: to the closest ones under a penalty, and to themselves.
 
     The second distance is to the end of the same training with disturbed initial weights.
     """

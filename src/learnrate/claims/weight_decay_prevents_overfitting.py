@@ -52,7 +52,7 @@ def _lowest(run: LossHistory) -> float:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """Every optimizer with decay over without."""
+    """Every optimizer with weight decay, compared with none."""
     return ClaimMeasurement.joined(
         _measured(trials, name, *OPTIMIZERS[name]) for name in OPTIMIZERS
     )
@@ -65,7 +65,7 @@ def _measured(
     rate: float,
     decays: Sequence[float],
 ) -> ClaimMeasurement:
-    """An optimizer without decay, and with the coefficient that is best for the other seeds."""
+    """An optimizer without weight decay, and with the coefficient chosen on the other seeds."""
     tasks = [_task(partial(factory, weight_decay=decay), trials.full) for decay in (0, *decays)]
     runs = [(task, (rate * Constant()).over(task.run_length())) for task in tasks]
     without, *decayed = loss_histories(trials, runs)

@@ -34,7 +34,7 @@ def _tasks(_full: bool) -> Sequence[Task]:
 
 
 def _measure(trials: ClaimTrials) -> ClaimMeasurement:
-    """A branch at the whole run's best peak over a tuned cosine of the branch's length."""
+    """The loss of a branch at the whole run's best peak, divided by that of a tuned cosine of its length."""
     cases, sweeps = [], []
     for task in trials.tasks:
         total_steps = task.run_length()
