@@ -203,7 +203,8 @@ def test_validation_is_in_evaluation_mode_without_gradients_and_restores_the_mod
         ({"loss": lambda m, b: m(b[1]).mean()}, "could not be computed: RuntimeError"),
         ({"data": []}, "gave no batch in pass 1"),
         ({"data": iter(BATCHES)}, "can be read only once"),
-        ({"data": [X]}, "needs batches that are pairs"),
+        ({"data": [X]}, r"needs batches that are pairs.*this batch is a Tensor\."),
+        ({"data": [(X, X, X)]}, r"needs batches that are pairs.*this batch is a tuple of 3\."),
         ({"data": lambda seed: None}, r"Task\(data=.*must return the batches.*returned None\.$"),
         ({"data": lambda seed: 3}, r"a list or any other iterable; it returned an int\.$"),
         (

@@ -17,7 +17,7 @@ from torch import nn
 from learnrate._checks import kind_of
 from learnrate._errors import ArgumentError, TaskError
 from learnrate.meta._rates import InnerRates, make_rates
-from learnrate.task import as_task_error
+from learnrate.task import as_task_error, pair_in
 from learnrate.trials import Substitution, batchable, kept_random_state, seed_everything
 
 if TYPE_CHECKING:
@@ -39,12 +39,8 @@ class _Objective(nn.Module):
     def forward(self, batch: Any) -> torch.Tensor:
         if not isinstance(self.loss, nn.Module):
             return self.loss(self.model, batch)
-        if not (isinstance(batch, tuple | list) and len(batch) == 2):
-            raise TaskError(
-                f"loss={type(self.loss).__name__}() needs batches that are pairs (inputs, target); "
-                f"this one is {kind_of(batch)}. Write a function loss(model, batch)."
-            )
-        return torch.as_tensor(self.loss(self.model(batch[0]), batch[1]))
+        inputs, target = pair_in(batch, self.loss)
+        return torch.as_tensor(self.loss(self.model(inputs), target))
 
 
 class Learner:

@@ -10,6 +10,7 @@ from learnrate.task._task import (
     check_is_task,
     needs_closure,
     only_optimizer,
+    pair_in,
 )
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "load_task",
     "needs_closure",
     "only_optimizer",
+    "pair_in",
     "shares_memory",
 ]

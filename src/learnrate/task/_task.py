@@ -217,12 +217,7 @@ class Task:
             )
         if not isinstance(self.loss, nn.Module):
             return self.loss(model, batch)
-        if not (isinstance(batch, tuple | list) and len(batch) == 2):
-            raise TaskError(
-                f"loss={type(self.loss).__name__}() needs batches that are pairs (inputs, target); "
-                f"this batch is {kind_of(batch)}. Write a function loss(model, batch)."
-            )
-        inputs, target = batch
+        inputs, target = pair_in(batch, self.loss)
         result: torch.Tensor = self.loss(model(inputs), target)
         return result
 
@@ -303,6 +298,21 @@ class Task:
 
 
 del Task.optimizer  # the default is in __init__; help(Task) would show all docs of AdamW here
+
+
+def pair_in(batch: Batch, loss: nn.Module) -> tuple[Any, Any]:
+    """The inputs and the target in a batch, for a loss that is a module.
+
+    Raises:
+        TaskError: the batch is not a pair.
+    """
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        return batch[0], batch[1]
+    length = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+    raise TaskError(
+        f"loss={type(loss).__name__}() needs batches that are pairs (inputs, target); "
+        f"this batch is {kind_of(batch)}{length}. Write a function loss(model, batch)."
+    )
 
 
 def _takes_parameters(factory: Callable[..., object]) -> bool:
