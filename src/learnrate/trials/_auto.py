@@ -149,11 +149,11 @@ def _try_engines(
     if _SHARE * updates <= _TIMED + _WARMUP:
         reason = f"{updates} updates in all, too few to be worth measuring."
         return Choice("sequential", reason), Sequential()
-    alone = _time_update(task, largest, 1, torch.get_num_threads(), 0.0)
-    expected = alone.seconds * updates
+    alone = [_time_update(task, largest, 1, threads, 0.0) for threads in _thread_counts()]
+    expected = updates * min(timing.seconds for timing in alone)
     if expected < _SHORT:
         reason = f"all trials take about {expected:.1f} s, too little to be worth measuring."
-        return Choice("sequential", reason, timings=(alone,)), Sequential()
+        return Choice("sequential", reason, timings=tuple(alone)), Sequential()
     probed = probe(task, largest[0]) if len(largest) > 1 else _NO_SHARED_SEED
     choice = _fastest(task, trials, [] if probed.refusal else largest, alone, processes)
     if probed.refusal:
@@ -178,7 +178,7 @@ def _vectorised(task: Task, largest: list[Trial]) -> tuple[Choice, Engine]:
 
 
 def _fastest(
-    task: Task, trials: Sequence[Trial], group: list[Trial], alone: Timing, cores: int
+    task: Task, trials: Sequence[Trial], group: list[Trial], alone: list[Timing], cores: int
 ) -> Choice:
     """Time all candidates, with stacks of trials of `group`; in one process and in one per core."""
     start = time.perf_counter()
@@ -189,12 +189,13 @@ def _fastest(
     widths_per_core = []
     if cores > 1:
         widths_per_core = [1, *_widths(memory.widest(math.ceil(len(group) / cores), cores))]
-    threads = sorted({1, torch.get_num_threads()})
-    allowed = _SHARE * alone.seconds * sum(trial.total_steps for trial in trials)
+    threads = _thread_counts()
+    single_update = min(timing.seconds for timing in alone)
+    allowed = _SHARE * single_update * sum(trial.total_steps for trial in trials)
     count = len(threads) * len(widths) + len(widths_per_core)
     limit = min(_LONGEST, allowed / 2 / count)  # the other half is for timing again
     candidates = group or list(trials)
-    timings = [alone]
+    timings = list(alone)
     for width in widths:
         try:
             timings.extend(
@@ -264,6 +265,11 @@ def _timed_once_more(task: Task, trials: list[Trial], timing: Timing, limit: flo
     if timing.processes > 1:
         return _time_processes(task, trials, timing.width, timing.processes, limit)
     return _time_update(task, trials, timing.width, timing.threads, limit)
+
+
+def _thread_counts() -> list[int]:
+    """The numbers of torch's threads worth trying in one process, the present one first."""
+    return list(dict.fromkeys([torch.get_num_threads(), 1]))
 
 
 def _widths(trials: int) -> list[int]:
