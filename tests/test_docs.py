@@ -185,7 +185,7 @@ def table(tokens):
     return "\n".join(rows) + "\n"
 
 
-def test_what_the_page_on_ddp_starts_runs_on_two_ranks(tmp_path):
+def test_the_script_of_the_page_on_ddp_runs_on_two_ranks(tmp_path):
     script, *_ = blocks("python", (DOCS / "how-to" / "ddp.md").read_text())
     assert script.startswith("# train_ddp.py\n")
     (tmp_path / "train_ddp.py").write_text(shortened(script))

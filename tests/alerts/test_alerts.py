@@ -110,7 +110,7 @@ def test_a_webhook_gets_what_is_new_once_and_what_failed_again(store, serve):
     assert alert_targets(store).count == 2
 
 
-def test_what_is_found_in_quiet_times_is_sent_afterwards(store, tmp_path):
+def test_alerts_in_quiet_times_are_sent_afterwards(store, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(f"import sys; open({str(tmp_path / 'out')!r}, 'a').write(sys.stdin.read())")
     target, quiet = Command(f"{sys.executable} {program}"), QuietTimes.of("22:00-07:00")

@@ -62,7 +62,7 @@ def test_plan_prints_one_object_and_leaves_its_files(run, tmp_path):
     assert (tmp_path / "here" / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_a_kept_plan_is_where_the_next_one_starts(run, tmp_path):
+def test_a_stored_plan_is_where_the_next_one_starts(run, tmp_path):
     plan = ("plan", "t.py:task", "--total-steps", 300, "--budget", 0.3)
     first = run(*plan, "--store", "runs.db", "--facts", "width=8", "--out", "first")
     assert first[0] == 0

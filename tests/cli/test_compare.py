@@ -32,7 +32,7 @@ def test_it_prints_one_object_and_keeps_it(run, tmp_path):
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_without_json_it_says_who_ends_lower_and_at_what_cost(run):
+def test_without_json_compare_says_which_one_ends_lower_and_at_what_cost(run):
     code, out, _ = run("t.py:task", *SHORT)
     words = " ".join(out.split())
     assert code == 0

@@ -91,9 +91,7 @@ def terminated(command, folder, patch=lambda: None):
 
 
 @pytest.mark.parametrize("command", [PLAN, SWEEP], ids=["plan", "sweep"])
-def test_a_job_that_is_ended_at_any_phase_continues_where_it_was(
-    command, call, monkeypatch, tmp_path
-):
+def test_a_job_killed_in_any_phase_continues_where_it_was(command, call, monkeypatch, tmp_path):
     code, whole, _ = call(*command[:-1], "whole", "--json")
     assert code == 0
     monkeypatch.setenv("SIGNAL", str(int(signal.SIGTERM)))

@@ -78,7 +78,7 @@ def call(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_the_folder_is_refused_before_the_work(call, tmp_path, line):
+def test_a_read_only_folder_is_refused_before_the_work(call, tmp_path, line):
     from learnrate import Store
 
     Store(tmp_path / "other.db").close()

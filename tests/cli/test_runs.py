@@ -175,7 +175,7 @@ def test_export_writes_both_kinds_of_table(run, tmp_path):
         ((*TRAIN, "--store", "a.db", "--no-store"), "got both"),
     ],
 )
-def test_misuse_is_one_sentence_and_leaves_no_file(run, tmp_path, arguments, words):
+def test_misuse_gives_one_sentence_and_leaves_no_file(run, tmp_path, arguments, words):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert words in err

@@ -41,7 +41,7 @@ def test_without_json_it_shows_a_table_and_writes_the_requested_files(run, tmp_p
     assert (tmp_path / "s.csv").read_text().count("\n") == 9
 
 
-def test_run_again_it_resumes(run):
+def test_a_sweep_that_is_run_again_resumes(run):
     run("t.py:task", *SHORT, "--out", "here", "--json")
     _, out, _ = run("t.py:task", *SHORT, "--out", "here", "--json", "--engine", "vectorised")
     assert json.loads(out)["resumed"] == 8
@@ -50,7 +50,7 @@ def test_run_again_it_resumes(run):
     )
 
 
-def test_where_nothing_finishes_it_exits_with_1(run):
+def test_a_sweep_in_which_nothing_finishes_exits_with_1(run):
     code, out, err = run("t.py:unstable", "--lr", "0.1,1", "--total-steps", "40", "--json")
     assert (code, json.loads(out)["best"]) == (1, None)
     assert "try lower rates" in err

@@ -75,7 +75,7 @@ def test_a_comparison_made_again_trains_nothing_and_has_the_same_result(tmp_path
     assert len(calls) < first_calls / 20  # each method tries one batch
 
 
-def test_what_diverges_or_fails_is_said_and_the_others_continue():
+def test_a_run_that_diverges_or_fails_is_reported_and_the_others_continue():
     result = compare(TASK, optimizers=["wild", "sparse", "plain"], **SHORT)
     standing = {difference.name: difference for difference in result.differences}
     assert standing["wild"].reason.startswith("2 of 2 runs of wild diverged")

@@ -118,7 +118,7 @@ def test_a_page_of_another_origin_is_refused(served, runs, origin, method):
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_what_a_browser_calls_foreign_is_refused_and_a_link_from_there_is_not(served, site):
+def test_requests_that_a_browser_marks_as_cross_site_are_refused_but_links_are_not(served, site):
     headers = {**served.bearer, "Sec-Fetch-Site": site}
     assert served.raw("GET", "/api/runs", headers)[0] == 403
     assert served.raw("GET", "/", headers)[0] == 200
@@ -161,7 +161,7 @@ def test_every_answer_says_what_it_may_load_and_who_may_frame_it(served, path):
     assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_pages_hold_no_script_and_no_style_of_their_own_and_nothing_from_elsewhere(served, runs):
+def test_pages_have_no_inline_script_or_style_and_load_nothing_from_elsewhere(served, runs):
     import re
 
     for path in ("/", f"/run/{runs[1]['hostile']}", "/plans", "/nothing"):
@@ -171,7 +171,7 @@ def test_pages_hold_no_script_and_no_style_of_their_own_and_nothing_from_elsewhe
         assert re.findall(r"(?:src|href)=\"(?!/|data:,|#)", text) == []
 
 
-def test_a_name_with_html_stands_in_the_pages_as_text(served, runs):
+def test_a_name_with_html_is_shown_as_text(served, runs):
     for path in ("/", f"/run/{runs[1]['hostile']}"):
         text = served.raw("GET", path, served.bearer)[2]
         assert "<img" not in text
@@ -182,7 +182,9 @@ def test_the_styles_allowed_are_those_that_plotly_makes():
     assert len(style_hashes()) == 1 + script().read_text(encoding="utf-8").count(".textContent='")
 
 
-def test_a_key_is_kept_for_the_next_start_and_is_of_one_port_and_store(monkeypatch, tmp_path):
+def test_a_key_is_stored_for_the_next_start_and_belongs_to_one_port_and_store(
+    monkeypatch, tmp_path
+):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     first, again, other_port, other_store = (
         access_for("127.0.0.1", port, place, read_only=False)
@@ -208,7 +210,7 @@ def test_a_secret_that_is_damaged_is_not_used(monkeypatch, tmp_path, left):
     assert len(keys) == 2
 
 
-def test_open_to_the_network_addresses_in_numbers_are_ours_and_other_names_are_not():
+def test_on_the_network_numeric_addresses_are_accepted_and_other_names_are_not():
     access = access_for("0.0.0.0", 1, "a", read_only=True)
     assert access.is_own_host("192.168.1.7:8321")
     assert access.is_own_host("[2001:db8::1]:8321")

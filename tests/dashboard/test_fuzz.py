@@ -60,7 +60,7 @@ def fuzz(served, operation, live, checks):
     check()
 
 
-def test_no_request_breaks_the_api_or_what_it_says_of_itself(fuzzed, checks):
+def test_no_request_breaks_the_api_or_contradicts_its_schema(fuzzed, checks):
     served, store, schema = fuzzed
     live = store.resolve("last")
     tried = []

@@ -28,7 +28,7 @@ def edit_at(step, words, **options):
 
 
 @every_base
-def test_a_scale_holds_from_its_step_to_the_end(base):
+def test_a_scale_applies_from_its_step_to_the_end(base):
     result = edited(base, [edit_at(40, "scale 0.5"), edit_at(60, "scale 0.2")])
     factor = np.repeat([1.0, 0.5, 0.1], [40, 20, 40])
     np.testing.assert_allclose(result.table(), base.table() * factor, rtol=1e-15)
@@ -76,7 +76,7 @@ def test_a_decay_begins_at_the_present_rate_and_ends_the_run(base, shape):
     ["scale 0.5", "set 0.01", "hold", "decay 50", "stretch 150", "follow '0.02 * linear()'"],
 )
 @every_base
-def test_an_undo_goes_on_as_if_the_edit_before_it_had_not_been_made(base, words):
+def test_after_an_undo_the_schedule_is_as_if_the_edit_had_not_been_made(base, words):
     before, second = edit_at(20, "scale 0.7"), edit_at(40, words)
     result = edited(base, [before, second, edit_at(60, "undo")])
     without, with_it = edited(base, [before]), edited(base, [before, second])

@@ -84,7 +84,7 @@ def test_sine_waves_are_sine_waves():
         assert 0.1 <= float(coefficients.norm()) <= 5.0
 
 
-def test_mixed_regression_has_the_scatter_and_noise_it_says():
+def test_mixed_regression_has_the_stated_scatter_and_noise():
     family = MixedRegression(dim=4, shots=200, queries=1, sigma=0.5, nu=2.0, centre=1.0)
     x, y = family.draw(800, seed=0).support
     weights = torch.linalg.lstsq(x, y).solution[..., 0]

@@ -30,7 +30,7 @@ TASK = MetaTask(
 INNER, ADAPT = [-0.02, 0.0, 0.02], [0.0, 0.01]
 
 
-def test_a_trial_in_the_stack_is_the_training_alone():
+def test_a_trial_in_a_stack_equals_the_training_alone():
     result = sweep(TASK, INNER, ADAPT, seeds=2)
     for inner, rate in enumerate(INNER):
         for adapt, other in enumerate(ADAPT):
@@ -159,7 +159,7 @@ def test_where_classes_are_numbered_anew_the_probe_corrects_the_share():
     assert advise(task, probe=60).regime.name == "DIVERSE"
 
 
-def test_what_advice_measures_is_its_closed_form():
+def test_the_measurement_of_advice_equals_its_closed_form():
     """At weights 0 a gradient is -2 S w - noise: diversity 4 nu^2, noise by Wishart moments."""
     p, n, sigma, nu = 10, 40, 1.0, 1.0
     source = MixedRegression(dim=p, shots=n, queries=n, sigma=sigma, nu=nu)

@@ -115,7 +115,7 @@ def solved_by_pseudo_inverse(problem, rate, rng):
 
 
 @pytest.mark.parametrize("tasks", [3, 12], ids=["over", "under"])
-def test_the_simulation_is_the_problem_solved_plainly(tasks):
+def test_the_simulation_equals_a_plain_solution_of_the_problem(tasks):
     problem = Regression(
         n_train=6, n_val=2, n_adapt=5, tasks=tasks, dim=8, sigma=0.7, nu=0.9, start=1.5
     )

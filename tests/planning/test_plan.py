@@ -360,7 +360,7 @@ def test_a_run_so_short_that_a_sweep_fits_gets_whole_runs_with_several_seeds():
     assert plan.high / plan.low < 3
 
 
-def test_what_a_time_pays_for_is_kept_with_the_trials(tmp_path):
+def test_the_updates_that_a_time_pays_for_are_stored_with_the_trials(tmp_path):
     task = quadratic_task(total_steps=60)
     first = learnrate.plan(task, budget="2s", out=tmp_path)
     journal = (tmp_path / JOURNAL_NAME).read_text()

@@ -24,7 +24,7 @@ def written(plan, tmp_path):
     return path
 
 
-def test_what_is_written_is_what_is_read(plan, written):
+def test_a_plan_is_read_as_it_was_written(plan, written):
     assert Plan.read(written).to_dict() == plan.to_dict()
 
 

@@ -45,7 +45,7 @@ def truth():
     )
 
 
-def test_on_a_known_quadratic_it_is_the_known_noise_scale():
+def test_the_noise_scale_of_a_known_quadratic_is_the_known_one():
     squared, trace, curved, lr_max = truth()
     scale = pooled([noise_scale(Place(), loss_of, drawn(8, 4, seed)) for seed in range(300)])
     assert scale.squared == pytest.approx(squared, rel=0.03)
@@ -73,7 +73,7 @@ def test_the_best_rate_of_one_step_is_that_of_a_grid(batch):
     assert scale.lr(batch) == pytest.approx(float(grid[after.argmin()]), rel=0.1)
 
 
-def test_it_is_the_two_batch_formula():
+def test_the_noise_scale_is_that_of_the_two_batch_formula():
     batches = drawn(6, 5, 2)
     scale = noise_scale(Place(), loss_of, batches)
     rows = torch.stack([CURVATURES * (START - batch.mean(0)) for batch in batches])
@@ -131,7 +131,7 @@ def test_what_cannot_be_measured_is_refused():
 
 
 @given(floats(0.1, 10), floats(0.01, 5), floats(-5, 5))
-def test_of_a_parabola_the_value_is_exact(curvature, step, lowest):
+def test_the_normalised_step_on_a_parabola_is_exact(curvature, step, lowest):
     """f(s) = lowest + c (s - 1)^2 from s = 0 with a step of length `step`: the minimum is at 1."""
     before, after = lowest + curvature, lowest + curvature * (step - 1) ** 2
     value = parabola(before, after, -2 * curvature * step, 2 * curvature * (step - 1) * step)
@@ -139,7 +139,7 @@ def test_of_a_parabola_the_value_is_exact(curvature, step, lowest):
 
 
 @given(integers(0, 500))
-def test_it_is_the_least_squares_fit(seed):
+def test_the_normalised_step_is_that_of_the_least_squares_fit(seed):
     before, after, slope_from, slope_to = np.random.default_rng(seed).normal(size=4)
     design = np.array([[1, 0, 0], [1, 1, 1], [0, 1, 0], [0, 1, 2]])
     _, slope, curve = np.linalg.lstsq(

@@ -48,7 +48,7 @@ def full_hessian(model, batch):
     return jacrev(grad(of))(flat)
 
 
-def test_it_is_the_full_hessians_largest_eigenvalue():
+def test_the_sharpness_is_the_largest_eigenvalue_of_the_full_hessian():
     model, batch = tiny()
     exact = float(torch.linalg.eigvalsh(full_hessian(model, batch))[-1])
     result = sharpness(model, loss_of, batch, tolerance=1e-5, products=200)
@@ -57,7 +57,7 @@ def test_it_is_the_full_hessians_largest_eigenvalue():
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop])
-def test_with_an_adaptive_optimizer_it_is_that_of_the_preconditioned_hessian(kind):
+def test_with_an_adaptive_optimizer_the_sharpness_is_that_of_the_preconditioned_hessian(kind):
     model, batch = tiny()
     optimizer = kind(model.parameters(), lr=0.01, eps=1e-4, weight_decay=0.02)
     for _ in range(7):
@@ -186,7 +186,7 @@ def test_attention_can_be_measured():
     assert math.isfinite(result.eigenvalue)
 
 
-def test_the_words_follow_the_ratio_and_carry_the_caveat():
+def test_the_text_follows_the_ratio_and_has_the_caveat():
     words = []
     for lr in (0.01, 0.4, 0.6):
         model = Point(torch.ones(2))

@@ -71,12 +71,12 @@ def test_a_thinned_line_keeps_its_extremes_and_its_order():
     assert np.array_equal(values, y[x.astype(int)])
 
 
-def test_what_no_package_describes_has_no_chart():
+def test_a_value_that_no_package_describes_has_no_chart():
     with pytest.raises(TypeError, match="no chart is described for str"):
         describe("plan")
 
 
-def test_a_plan_is_described_without_anything_that_draws(plan):
+def test_a_plan_is_described_without_a_plotting_library(plan):
     panels = describe(plan).panels
     assert all(isinstance(panel, Panel) for panel in panels)
     assert any(isinstance(mark, Polyline) for mark in panels[0].marks)

@@ -18,7 +18,7 @@ def apply_edits(agreement, step, count, applied):
         time.sleep(0.001)
 
 
-def test_ranks_that_are_at_other_steps_apply_edits_at_the_same_ones():
+def test_ranks_at_different_steps_apply_edits_at_the_same_step():
     keys = distributed.HashStore()
     ranks = [Agreement(keys, rank, 2) for rank in range(2)]
     applied = [[], []]

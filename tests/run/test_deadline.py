@@ -138,7 +138,7 @@ def test_a_task_is_trained_until_the_time_is_over(clock):
     assert shorter.curve.steps == 3
 
 
-def test_what_counts_steps_refuses_a_deadline():
+def test_functions_that_count_steps_refuse_a_deadline():
     optimizer = optimizer_of(make_model())
     with pytest.raises(ArgumentError, match="need a schedule in steps"):
         learnrate.to_torch(BY_TEN, optimizer, groups=[None, None])

@@ -184,7 +184,7 @@ def test_without_a_graph_nothing_is_recorded(tmp_path, passed, measured):
     assert not {"classes", "loss_input", "loss_pairs"} & set(facts)
 
 
-def test_a_few_losses_are_enough():
+def test_the_graphs_of_a_few_losses_are_enough():
     graph, model = LossGraph(), Model()
     looks = 0
     while not graph.is_over:

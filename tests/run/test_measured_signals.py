@@ -133,7 +133,7 @@ def test_nothing_is_left_in_the_optimizer_after_the_run():
     assert {key for state in optimizer.state.values() for key in state} == {"momentum_buffer"}
 
 
-def test_what_no_controller_needs_is_not_measured():
+def test_signals_that_no_controller_needs_are_not_measured():
     model, optimizer, run = attached([])
     update(model, optimizer, run, 0)
     assert {key for state in optimizer.state.values() for key in state} == {"momentum_buffer"}

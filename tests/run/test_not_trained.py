@@ -120,7 +120,7 @@ def fine_tuned(tmp_path):
 SENTENCE = "Not trained when the run began: features.* (89 % of the weights)."
 
 
-def test_the_line_is_in_the_run_its_diagnosis_and_its_pages(
+def test_the_line_on_untrained_parts_is_in_the_run_its_diagnosis_and_its_pages(
     fine_tuned, tmp_path, monkeypatch, capsys
 ):
     run = fine_tuned(model=True)
@@ -139,7 +139,7 @@ def test_the_line_is_in_the_run_its_diagnosis_and_its_pages(
     assert (row["severity"], row["message"]) == ("info", SENTENCE)
 
 
-def test_without_the_model_there_is_no_line(fine_tuned, tmp_path):
+def test_without_a_model_there_is_no_line_on_untrained_parts(fine_tuned, tmp_path):
     run = fine_tuned()
     assert run.not_trained == ""
     diagnosis = diagnose(learnrate.Store(tmp_path / "a.db").observations(run.id))

@@ -56,7 +56,7 @@ def test_groups_are_measured_by_their_highest_rate():
     assert signals["squared"] == pytest.approx(12 + 6 * 0.1**2)
 
 
-def test_the_update_is_what_it_is_without_measuring():
+def test_measuring_does_not_change_the_update():
     plain, measured = parameters(), parameters()
     for weights in (plain, measured):
         optimizer = torch.optim.SGD(weights, lr=0.1)

@@ -42,7 +42,7 @@ def whole(tmp_path_factory):
 
 # With the first seed a checkpoint has a controller's cut that its store does not have yet.
 @pytest.mark.parametrize("seed", os.environ.get("LEARNRATE_KILLS", "102 622262511").split())
-def test_killed_at_any_step_it_continues_to_the_last_bit_with_its_edits(seed, whole, tmp_path):
+def test_a_job_killed_at_any_step_continues_to_the_last_bit_with_its_edits(seed, whole, tmp_path):
     draws = random.Random(int(seed))
     steps = [19, 57, *draws.sample(range(60), 6)]  # after the edit, before its checkpoint; the end
     done = loop(tmp_path, ",".join(f"{step}.{draws.randrange(3)}" for step in sorted(steps)))
@@ -64,7 +64,7 @@ def test_killed_at_any_step_it_continues_to_the_last_bit_with_its_edits(seed, wh
     assert whole_schedule.table().tolist() == list(expected.values())
 
 
-def test_killed_between_an_edit_and_its_answer_it_takes_the_edit_once(tmp_path, monkeypatch):
+def test_a_job_killed_between_an_edit_and_its_answer_applies_the_edit_once(tmp_path, monkeypatch):
     place = tmp_path / "a.db"
     weight = torch.nn.Parameter(torch.ones(1))
 

@@ -19,7 +19,7 @@ def document(steps, width, *, exponent=-0.3):
 DOCUMENTS = [document(steps, width) for steps in (50, 100, 200, 400) for width in (8, 16, 32)]
 
 
-def test_what_is_kept_gives_the_rate_of_a_longer_and_wider_run():
+def test_stored_plans_and_sweeps_give_the_rate_of_a_longer_and_wider_run():
     factors = {"steps": 1600, "width": 64}
     table = stored_runs(DOCUMENTS, list(factors))
     assert list(table) == ["lr", "loss", "steps", "width"]

@@ -195,7 +195,7 @@ def test_the_command_merges_files_and_refuses_what_is_not_a_store(tmp_path, monk
     assert not (tmp_path / "other.db").exists()
 
 
-def test_a_damaged_file_is_never_merged_by_half(tmp_path):
+def test_a_damaged_file_is_never_merged_partially(tmp_path):
     source, target = Store(tmp_path / "a.db"), Store(tmp_path / "b.db")
     run = source.new_run()
     source.write_points(run, np.arange(50_000), {"loss": np.arange(50_000.0)})

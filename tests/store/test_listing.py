@@ -149,7 +149,7 @@ def test_the_lowest_losses_are_those_of_the_rows_that_are_valid(store):
     assert store.run(recorder.run).lowest_loss == 2.75
 
 
-def test_what_undoes_a_change_of_labels_restores_them(store, ids):
+def test_undoing_a_change_of_labels_restores_them(store, ids):
     before = store.runs()
     change = {"name": "new", "tags": ("b", "a", "b"), "note": "why", "pinned": True}
     changes = [LabelChange(run=run, **change) for run in ids.values()]

@@ -301,7 +301,7 @@ def noisy(seeds, deviation, generator):
     return lrs, true, curve[:, None] + deviation * generator.standard_normal((13, seeds))
 
 
-def test_without_noise_a_parabola_is_met():
+def test_without_noise_the_fit_finds_the_optimum_of_a_parabola():
     lrs, true, losses = noisy(1, 0.0, np.random.default_rng(0))
     assert best_rate(lrs, losses).best == pytest.approx(true, rel=1e-9)
 

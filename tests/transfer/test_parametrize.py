@@ -176,7 +176,7 @@ class Own(nn.Module):
         return self.first(x) @ self.out
 
 
-def test_the_role_of_an_own_parameter_is_a_guess_that_can_be_stated():
+def test_the_role_of_a_custom_parameter_is_guessed_and_can_be_stated():
     notes = transfer.parametrize(Own(32), Own(8)).notes
     assert "pass roles={'out': 'readout'}" in notes[0]
     stated = transfer.parametrize(Own(32), Own(8), roles={"out": "readout"})

@@ -117,7 +117,7 @@ def test_adams_plain_form_equals_its_fused_one(amsgrad):
 
 
 @pytest.mark.parametrize("name", ["momentum", "adamw", "rmsprop, all", "adagrad"])
-def test_the_others_continue_when_one_leaves(name):
+def test_the_other_trials_continue_when_one_leaves_the_stack(name):
     make, settings = OPTIMIZERS[name]
     start = torch.linspace(-2, 2, 40, dtype=torch.float64)
     actual = stacked(make, settings, start, 60, leaves_after=25)

@@ -94,7 +94,7 @@ def user():
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-def test_nothing_changes_when_it_finishes(user, verb):
+def test_a_finished_trial_changes_nothing_of_the_users(user, verb):
     before = user.fingerprint()
     verb(user.task())
     assert user.fingerprint() == before
@@ -102,7 +102,7 @@ def test_nothing_changes_when_it_finishes(user, verb):
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @pytest.mark.parametrize("error", [ValueError("bad record"), KeyboardInterrupt()], ids=type)
-def test_nothing_changes_when_it_fails_or_is_interrupted(user, verb, error):
+def test_a_failed_or_interrupted_trial_changes_nothing_of_the_users(user, verb, error):
     before = user.fingerprint()
     try:
         verb(user.task(FailsAfter(25, error)))

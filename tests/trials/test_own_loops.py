@@ -79,7 +79,7 @@ def test_the_verbs_take_several_optimizers(engine, tmp_path):
     assert stored.facts["group_lr"] == [0.01, 0.1]
 
 
-def test_what_needs_one_optimizer_says_so():
+def test_functions_that_need_one_optimizer_say_so():
     with pytest.raises(TaskError, match="one optimizer; this one has SGD and AdamW"):
         make_task(optimizer=two_optimizers).optimizer_of(make_model())
 

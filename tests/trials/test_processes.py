@@ -53,7 +53,7 @@ def test_progress_counts_every_update():
     assert len({updates for updates in counts if updates % 25}) > 1
 
 
-def test_what_a_killed_process_had_not_ended_runs_in_this_one():
+def test_trials_that_a_killed_process_did_not_finish_run_in_this_one():
     home = os.getpid()
 
     def deadly(model, batch):

@@ -59,7 +59,7 @@ def connection(cluster):
 
 @pytest.mark.usefixtures("connection")
 class TestARayThatRunsAlready:
-    def test_it_is_used_and_left_running(self):
+    def test_a_running_ray_cluster_is_used_and_left_running(self):
         trials = make_trials(rates=(0.001, 0.01, 1e38))
         engine = RayEngine(width=3)
         assert_alike(

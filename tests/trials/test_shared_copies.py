@@ -35,7 +35,7 @@ def assert_equal(model, state):
         assert torch.equal(value, state[name]), name
 
 
-def test_only_what_is_not_trained_is_shared():
+def test_only_frozen_weights_are_shared():
     model = adapted()
     shared = {
         name: shares_memory(value, tensors(copied_model(model))[name])
@@ -47,7 +47,7 @@ def test_only_what_is_not_trained_is_shared():
 
 @pytest.mark.parametrize("name", ["0.weight", "1.running_mean", "1.weight"])
 @pytest.mark.parametrize("is_copy_written", [True, False])
-def test_a_write_to_either_leaves_the_other(name, is_copy_written):
+def test_a_write_to_one_copy_does_not_change_the_other(name, is_copy_written):
     model = adapted()
     state, copied = state_of(model), copied_model(model)
     written, left = (copied, model) if is_copy_written else (model, copied)
@@ -56,7 +56,7 @@ def test_a_write_to_either_leaves_the_other(name, is_copy_written):
     assert torch.equal(tensors(written)[name], state[name] + 1.0)
 
 
-def test_the_copy_is_what_deepcopy_makes():
+def test_the_copy_equals_that_of_deepcopy():
     model = adapted()
     copied, deep = copied_model(model), copy.deepcopy(model)
     assert_equal(copied, deep.state_dict())
@@ -132,7 +132,7 @@ def test_frozen_weights_that_change_change_in_the_trial_alone():
     assert_equal(trained.model, deep.state_dict())
 
 
-def test_a_training_takes_no_memory_for_what_is_frozen():
+def test_a_training_needs_no_memory_for_frozen_weights():
     model = adapted()
     task = learnrate.Task(
         model=model,

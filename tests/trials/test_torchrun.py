@@ -49,7 +49,7 @@ def data(results_and_folder):
     return first[1]["data"], second[1]["data"]
 
 
-def test_every_decision_and_every_loss_is_the_same_on_both(results):
+def test_every_decision_and_loss_is_the_same_on_both_ranks(results):
     first, second = results
     for verb in first:
         assert first[verb] == second[verb], verb
@@ -72,7 +72,7 @@ def test_two_ranks_train_as_one_process_with_their_batches_together(results):
     assert np.allclose(results[0]["clipped"], clipped.curve.loss, rtol=1e-9, atol=0)
 
 
-def test_what_one_rank_does_not_use_is_still_averaged(results):
+def test_parameters_that_one_rank_does_not_use_are_still_averaged(results):
     assert results[0]["branching"][-1] < results[0]["branching"][0]
 
 
