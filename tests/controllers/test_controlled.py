@@ -208,3 +208,10 @@ def test_a_state_that_an_older_version_wrote_is_read():
     restored = Controlled(Constant(), controllers())
     restored.load_state_dict(document)
     assert restored.state_dict() == rates.state_dict()
+
+
+def test_one_controller_that_is_in_no_list_is_refused():
+    with pytest.raises(
+        ArgumentError, match=r"must be a list of controllers.*Write \[Plateau\(\)\]"
+    ):
+        Controlled(schedule("0.1 * constant()"), Plateau())

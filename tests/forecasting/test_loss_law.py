@@ -180,3 +180,15 @@ def test_a_real_training_ends_within_the_interval(tmp_path):
     measured = new.column("validation")[-1]
     assert predicted.low[-1] <= measured <= predicted.high[-1]
     assert predicted.high[-1] - predicted.low[-1] < 0.6 * measured
+
+
+def test_a_curve_that_is_in_no_list_is_refused():
+    curve = LossCurve(
+        name="a",
+        lr=np.linspace(0.1, 0.0, 100),
+        step=np.arange(1, 101),
+        loss=1.0 / np.arange(1, 101),
+    )
+    for curves in (curve, ["last"]):
+        with pytest.raises(ArgumentError, match="must be a list of LossCurve"):
+            fit_loss_law(curves)

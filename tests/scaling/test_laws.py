@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,3 +124,13 @@ def test_adam_outside_the_rule_is_refused(settings, k, message):
 def test_an_exponent_that_is_not_a_number_is_refused():
     with pytest.raises(ArgumentError, match="exponent must be a finite number"):
         scaling.token_horizon(1.0, tokens=1, new_tokens=2, exponent=math.nan)
+
+
+def test_a_number_in_quotes_is_refused_by_name():
+    with pytest.raises(ArgumentError, match=r"lr must be a finite number above 0; got '0\.1'"):
+        scaling.linear_batch("0.1", batch=32, new_batch=128)
+
+
+def test_numbers_of_numpy_are_numbers():
+    expected = scaling.linear_batch(0.5, batch=32, new_batch=128)
+    assert scaling.linear_batch(np.float32(0.5), batch=np.int64(32), new_batch=128) == expected

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from learnrate._checks import check_whole, refuse
 from learnrate._errors import ArgumentError
 from learnrate.controllers._controller import Controller, ControllerState, Observation, RateChange
 from learnrate.schedules import Cut, Piecewise, Schedule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["Controlled"]
 
@@ -238,6 +235,12 @@ def _checked_schedule(schedule: object) -> Schedule:
 def _by_name(
     controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]],
 ) -> dict[str, Controller[Any]]:
+    if isinstance(controllers, Controller) or not isinstance(controllers, Iterable):
+        rule, way_out = (
+            "a list of controllers, or a mapping of names to them",
+            "Write [Plateau()].",
+        )
+        refuse("Controlled", "controllers", rule, controllers, way_out)
     if isinstance(controllers, Mapping):
         named = dict(controllers)
     else:

@@ -20,6 +20,7 @@ import numpy as np
 
 from learnrate._axes import draw_chart
 from learnrate._chart import describe
+from learnrate._checks import refuse
 from learnrate._errors import ArgumentError
 from learnrate._records import to_dict
 from learnrate.forecasting._curve import SKIPPED, LossCurve
@@ -276,6 +277,9 @@ def _plausible(
 
 
 def _check_curves(curves: Sequence[LossCurve]) -> None:
+    if isinstance(curves, LossCurve) or not all(isinstance(curve, LossCurve) for curve in curves):
+        way_out = "Write [loss_curve_of(store.observations(run))]."
+        refuse("fit_loss_law", "curves", "a list of LossCurve", curves, way_out)
     if not curves:
         raise ArgumentError("fit_loss_law(curves=...) must have at least one curve.")
     peaks = [curve.peak for curve in curves]

@@ -342,7 +342,8 @@ def attach(
 def _controlled(
     bound: Schedule | None, controllers: Mapping[str, Controller[Any]] | Iterable[Controller[Any]]
 ) -> Controlled | None:
-    controllers = controllers if isinstance(controllers, Mapping) else list(controllers)
+    if isinstance(controllers, Iterable) and not isinstance(controllers, Mapping):
+        controllers = list(controllers)
     return Controlled(Constant() if bound is None else bound, controllers) if controllers else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from learnrate._errors import ArgumentError
 
@@ -314,7 +315,7 @@ def _faster(name: str, beta: float, factor: float) -> float:
     return round(1.0 - share, 15)
 
 
-def _positive(**values: float) -> None:
+def _positive(**values: Any) -> None:
     for name, value in values.items():
-        if not 0 < value < math.inf:
+        if isinstance(value, str) or not 0 < value < math.inf:
             raise ArgumentError(f"{name} must be a finite number above 0; got {value!r}.")

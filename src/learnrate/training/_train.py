@@ -113,7 +113,7 @@ def train(
         bound = Constant(total_steps or deadline.schedule.total_steps)
     check_task(task)
     trial = Trial(bound, seed)
-    loops = list(controllers)
+    loops = [*Controlled(bound, controllers).controllers.values()]
     options = {
         "controllers": loops,
         "limits": Limits.of(limits),
