@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from learnrate import TaskError
 from learnrate.meta import MetaTask, Sinusoids, adapt, meta_gradient
 
 
@@ -135,8 +136,9 @@ def test_an_error_in_the_loss_leaves_the_model_as_it_was(name):
         raise KeyError(float(model(batch[0]).shape[0]))
 
     task = task_of(model, fails)
-    with pytest.raises(KeyError):
+    with pytest.raises(TaskError, match="could not be computed: KeyError") as refused:
         meta_gradient(task, model, task.episodes.draw(2, seed=0), inner_lr=0.01)
+    assert isinstance(refused.value.__cause__, KeyError)
     assert_unchanged(model, *before)
 
 
