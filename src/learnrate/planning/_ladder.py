@@ -340,8 +340,15 @@ class Ladder:
         """The log of the best rate expected at a length, from the trials of shorter ones."""
         lowest = min((trial.log_loss for trial in shorter), default=math.inf)
         if self.start - lowest < LEAST_SLOPE:  # nothing was learned
-            return self.expected_log_lr
+            return self._expected
         return self.surface(shorter).log_best(steps)[0]
+
+    @property
+    def _expected(self) -> float:
+        """The log of the best rate before any trial: the mean of the two estimates that are known."""
+        if math.isnan(self.usual_log_lr):
+            return self.expected_log_lr
+        return (self.expected_log_lr + self.usual_log_lr) / 2
 
     def _whole_run(self, rung: int, trials: Sequence[LadderTrial]) -> Proposal | None:
         """The next whole run, once wide gaps beside the best rate are halved.

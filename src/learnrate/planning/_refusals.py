@@ -122,5 +122,5 @@ def refuse_without_evidence(trials: list[LadderTrial]) -> None:
         raise TaskError(
             f"{len(losses)} trials at rates from {min(rates):.2g} to {max(rates):.2g} all ended "
             f"with the loss {losses[0]:.6g}: it does not depend on the parameters that the "
-            "optimizer trains."
+            "optimizer trains, or all these rates are far too high. Look at the range test of learnrate find."
         )
