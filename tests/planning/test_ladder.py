@@ -261,3 +261,13 @@ def test_the_search_ends_with_both_sides_of_the_best_known(best):
     short = {trial.log_lr: trial.log_loss for trial in by_rung(trials, 0)}
     rates = sorted(short)
     assert rates[0] < min(short, key=short.get) < rates[-1]
+
+
+@pytest.mark.parametrize(("usual", "middle"), [(math.nan, 1.0), (-5.0, -2.0)])
+def test_the_first_two_trials_straddle_the_mean_of_the_range_test_and_the_usual_rate(
+    usual, middle
+):
+    ladder = ladder_of(400, 400, 1.0, usual_log_lr=usual)
+    first, second = climb(ladder, bowl(middle))[:2]
+    assert (first.log_lr + second.log_lr) / 2 == pytest.approx(middle)
+    assert first.log_lr < middle < second.log_lr
