@@ -144,8 +144,8 @@ def attach(
         model: the trained model. Its name, its number of parameters and the parts that are not
             trained are recorded. Its inputs and outputs are inspected at some updates. Snapshots contain
             its state, including buffers.
-        criterion: the loss module. For a `CrossEntropyLoss`, the number of classes is recorded; from it the
-        rules compute the loss of a model that has learned nothing. It is not needed if
+        criterion: the loss module. For a `CrossEntropyLoss`, the number of classes is recorded; from it
+            the rules compute the loss of a model that has learned nothing. It is not needed if
             `run.step` gets the loss as a tensor; for other losses, give `facts={"chance": ...}`. With
             gradient accumulation, the gradient at its loss shows whether the losses are divided.
         extra_state: by name, objects with `state_dict` and `load_state_dict` that snapshots contain

@@ -28,8 +28,8 @@ class Measure:
             communication; pass it to `run.step`.
         update_every: the same for the update ratio: the norm of the update over the norm of the
             weights, from a sample of at most 65,536 weights.
-        path_share: share of the run's time for the path of the weights, from which the rules estimate by how
-        much the rate is too high or too low; 0 for none, at most 0.1. Samples of at most
+        path_share: share of the run's time for the path of the weights, from which the rules estimate
+            by how much the rate is too high or too low; 0 for none, at most 0.1. Samples of at most
             16,384 weights and their gradients are kept at up to 17 updates, 2 MB. Measured for one
             optimizer whose parameters are not split over processes.
         inspect: whether some updates are inspected for faults of data and training code, such as a
