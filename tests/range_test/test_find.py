@@ -161,7 +161,14 @@ def test_a_usual_rate_counts_as_much_as_the_curve():
 def test_a_usual_rate_raises_the_suggestion_to_the_lowest_rate_of_the_repeats_at_most():
     test = range_test_lowest_at(120, 130, usual=usual_of(1e3))
     assert test.suggestion == LRS[120]
-    assert "the lowest of the repeats is suggested" in test.reason
+    assert test.reason.endswith("is higher, so the lowest of these rates is suggested")
+
+
+def test_repeats_that_differ_much_suggest_the_lowest_of_their_rates():
+    test = range_test_lowest_at(115, 138, 138, 138)
+    assert np.prod(LRS[[115, 138, 138, 138]]) ** (1 / 4) / 3 > LRS[115]
+    assert test.suggestion == LRS[115]
+    assert test.reason.endswith("is higher, so the lowest of these rates is suggested")
 
 
 def test_a_rule_of_the_user_ignores_the_usual_rate():

@@ -166,14 +166,14 @@ class RangeTest:
         if self.rule is not None:
             return f"{lowest}; the rule {self._rule_name} on their mean smooth loss"
         third = "a third of their geometric mean"
-        if self.usual is None:
-            return f"{lowest}; {third}"
-        estimates = (
-            f"{third} is {self._from_curve():.2g}, and the usual rate is {self.usual.lr:.2g}"
-        )
+        if self.usual is not None:
+            third = (
+                f"{third} is {self._from_curve():.2g}, and the usual rate is {self.usual.lr:.2g}; the "
+                "geometric mean of both"
+            )
         if self._from_both() > self._lowest_points().min():
-            return f"{lowest}; {estimates}; the lowest of the repeats is suggested, as the mean is higher"
-        return f"{lowest}; {estimates}; the geometric mean of both is suggested"
+            return f"{lowest}; {third} is higher, so the lowest of these rates is suggested"
+        return f"{lowest}; {third}{' is suggested' if self.usual is not None else ''}"
 
     @property
     def broken(self) -> bool:
