@@ -54,8 +54,8 @@ CLAIM = Claim(
     design=f"""
         Six schedules train at a shared peak, which is the best peak of the constant rate or of the
         linear decay to zero, and each at its own best peak. Spearman's correlation of the losses of
-        one seed with those of the other seeds is computed for own peaks and for the shared peak. The
-        difference is what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}
+        one seed with those of the other seeds is computed at each schedule's best peak and at the shared
+        peak. The difference is what a shared peak costs beyond the noise between seeds. {PEAKS_DESIGN}
     """,
     figures=(
         *(

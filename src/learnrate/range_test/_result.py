@@ -171,7 +171,7 @@ class RangeTest:
                 f"{third} is {self._from_curve():.2g}, and the usual rate is {self.usual.lr:.2g}; the "
                 "geometric mean of both"
             )
-        if self._from_both() > self._lowest_points().min():
+        if self._from_both() > self._lowest_lrs.min():
             return f"{lowest}; {third} is higher, so the lowest of these rates is suggested"
         return f"{lowest}; {third}{' is suggested' if self.usual is not None else ''}"
 
@@ -221,7 +221,7 @@ class RangeTest:
 
     def _doubt(self) -> str:
         """Why a curve that falls supports no suggestion; empty if it does."""
-        points = self._lowest_points()
+        points = self._lowest_lrs
         if points.max() > _AGREEMENT * points.min():
             return (
                 f"the repeats disagree: the loss is lowest at {self._lowest_text()}; these rates may "
@@ -261,7 +261,7 @@ class RangeTest:
     @cached_property
     def _chosen(self) -> float | None:
         if self.rule is None:
-            return min(self._from_both(), float(self._lowest_points().min()))
+            return min(self._from_both(), float(self._lowest_lrs.min()))
         return self._read(RULES[self.rule] if isinstance(self.rule, str) else self.rule)
 
     @property
@@ -269,11 +269,11 @@ class RangeTest:
         return self.rule if isinstance(self.rule, str) else getattr(self.rule, "__name__", "given")
 
     def _lowest_text(self) -> str:
-        return ", ".join(f"{lr:.2g}" for lr in self._lowest_points())
+        return ", ".join(f"{lr:.2g}" for lr in self._lowest_lrs)
 
     def _from_curve(self) -> float:
         """The best peak, estimated from the rates of lowest loss alone."""
-        return float(np.exp(np.log(self._lowest_points()).mean())) / _ABOVE_BEST
+        return float(np.exp(np.log(self._lowest_lrs).mean())) / _ABOVE_BEST
 
     def _from_both(self) -> float:
         """The geometric mean of the estimate from the curve and the usual rate, if that is known."""
@@ -297,7 +297,9 @@ class RangeTest:
         rounding = 1e-9 * float(np.abs(self.mean).max())
         return single * math.sqrt(averaged / common.shape[0]) + rounding
 
-    def _lowest_points(self) -> np.ndarray:
+    @cached_property
+    def _lowest_lrs(self) -> np.ndarray:
+        """The rate of the lowest smooth loss of each repeat, shape (repeats,)."""
         return np.asarray(self.lr[np.nanargmin(self.smooth, axis=1)])
 
     def plot(self, axes: Axes | None = None) -> Axes:

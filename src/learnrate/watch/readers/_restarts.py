@@ -13,8 +13,15 @@ from learnrate.watch._tracks import neighbour_std
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LoggedFit", "fits_of", "is_unordered", "joined_by_epoch", "shifted", "spacing_of"]
-__all__ += ["starts_of"]
+__all__ = [
+    "LoggedFit",
+    "fits_of",
+    "is_unordered",
+    "joined_by_epoch",
+    "shifted",
+    "spacing_of",
+    "starts_of",
+]
 
 _ERRORS = 4.0  # standard errors that a loss must have moved before its level tells anything
 _WINDOW = 10  # rows at most whose median is the level of the loss at a start or an end
